@@ -1,0 +1,63 @@
+// Package api is the control contract: the [Service] that every face speaks,
+// its client and its server on a Unix socket, and the error codes they share.
+package api
+
+import (
+	"context"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// Version is the version of the wire form. It is part of every path ("/v1/…").
+const Version = 1
+
+// Service is everything one can ask of a daemon. The supervisor answers it in
+// process, [Client] over the socket; a caller cannot tell which. All methods
+// may be called from any goroutine. Errors carry a code: see internal/fault.
+//
+// A command returns when it is complete: the next List shows its result. When
+// ctx ends first the command goes on in the daemon; only the wait is over.
+type Service interface {
+	Ping(ctx context.Context) (event.Info, error)
+
+	// List returns all state. With usage, CPU and memory are sampled now.
+	List(ctx context.Context, usage bool) (event.Snapshot, error)
+
+	// Start, Restart and Reload return once every instance is up, or with the
+	// first one's reason, fault.StartFailed and its last log lines.
+	Start(ctx context.Context, req spec.Start) (event.Outcome, error)
+	Restart(ctx context.Context, req spec.Act) (event.Outcome, error)
+	Reload(ctx context.Context, req spec.Act) (event.Outcome, error)
+	// Stop and Delete return once the whole process tree is gone.
+	Stop(ctx context.Context, req spec.Act) (event.Outcome, error)
+	Delete(ctx context.Context, req spec.Act) (event.Outcome, error)
+	Reset(ctx context.Context, req spec.Act) (event.Outcome, error)
+	// Scale sets the number of instances of an app: "4", "+2", "-1".
+	Scale(ctx context.Context, app, number string) (event.Outcome, error)
+
+	Signal(ctx context.Context, target, signal string) (event.Outcome, error)
+	// WriteLine writes line and a newline to the standard input of instance id.
+	WriteLine(ctx context.Context, id int, line string) error
+
+	// Watch calls fn with a Begin event and then with each event in order,
+	// until ctx ends or fn returns an error, which it returns.
+	Watch(ctx context.Context, fn func(event.Event) error) error
+	// Logs calls fn with the last lines of the files asked for, oldest first
+	// per file, then, with Follow, with each new line until ctx ends.
+	Logs(ctx context.Context, req LogsRequest, fn func(event.LogLine) error) error
+	// Flush empties the log files of what target names ("" for all).
+	Flush(ctx context.Context, target string) error
+
+	// Kill stops everything, then the daemon and its keeper. It returns once
+	// the processes are gone, just before the daemon exits.
+	Kill(ctx context.Context) error
+}
+
+// LogsRequest selects log lines.
+type LogsRequest struct {
+	Target string `json:"target"` // "" or "all", a name, id, namespace or /regex/
+	Lines  int    `json:"lines"`  // how many of the end of each file; 0 none
+	Stream string `json:"stream"` // "out", "err" or "" for both
+	Follow bool   `json:"follow"`
+}

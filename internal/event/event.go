@@ -1,0 +1,114 @@
+// Package event holds the facts the system tells: the snapshot of everything
+// at one moment, the events that change it, and the bus that carries them to
+// observers.
+package event
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// Snapshot is all state at one moment.
+type Snapshot struct {
+	Seq       uint64     `json:"seq"` // of the last event it contains
+	At        time.Time  `json:"at"`
+	Apps      []App      `json:"apps"`
+	Instances []Instance `json:"instances"` // by id
+}
+
+// App is a declared app as the daemon knows it.
+type App struct {
+	Spec      spec.App `json:"spec"`
+	Listening []string `json:"listening,omitempty"` // addresses its workers serve, as "tcp [::]:3000"
+}
+
+// Instance is one numbered slot of an app and the process that fills it now.
+type Instance struct {
+	ID        int             `json:"id"` // unique in the daemon, kept over restarts and reloads
+	App       string          `json:"app"`
+	Namespace string          `json:"namespace"`
+	Index     int             `json:"index"` // number within the app, from 0
+	Mode      spec.Mode       `json:"mode"`
+	Goal      lifecycle.Goal  `json:"goal"`
+	Phase     lifecycle.Phase `json:"phase"`
+	Gen       uint64          `json:"gen"`
+	PID       int             `json:"pid"`                 // 0 when there is no process
+	CreatedAt time.Time       `json:"created_at"`          // of the instance
+	StartedAt time.Time       `json:"started_at,omitzero"` // of the process
+	WakeAt    time.Time       `json:"wake_at,omitzero"`    // in Backoff: when it is spawned again
+	Restarts  int             `json:"restarts"`            // since created or reset
+	Unstable  int             `json:"unstable"`            // short lives in a row
+	Reason    string          `json:"reason,omitempty"`    // why it is in this phase, when that is not what was asked for
+	LastExit  *Exit           `json:"last_exit,omitempty"`
+	OutFile   string          `json:"out_file"`
+	ErrorFile string          `json:"error_file"`
+	Usage     *Usage          `json:"usage,omitempty"` // only in a snapshot that asked for it
+}
+
+// Exit says how a process ended.
+type Exit struct {
+	Gen    uint64    `json:"gen"`
+	PID    int       `json:"pid"`
+	Code   int       `json:"code"`             // -1 when ended by a signal
+	Signal string    `json:"signal,omitempty"` // "SIGKILL"
+	Core   bool      `json:"core,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Usage is what a process tree costs.
+type Usage struct {
+	CPU float64 `json:"cpu"` // percent of one CPU since the last sample, else since the start
+	RSS uint64  `json:"rss"` // bytes
+}
+
+// Event is one fact, in the one order in which the supervisor decided.
+type Event struct {
+	Seq      uint64          `json:"seq"`
+	At       time.Time       `json:"at"`
+	Type     Type            `json:"type"`
+	Instance *Instance       `json:"instance,omitempty"` // its state after the event
+	Message  json.RawMessage `json:"message,omitempty"`  // Type Message
+	Snapshot *Snapshot       `json:"snapshot,omitempty"` // Types Begin and Gap
+}
+
+// Type names a kind of event.
+type Type string
+
+const (
+	Begin    Type = "begin"    // first of a stream: all state before it
+	Gap      Type = "gap"      // the observer fell behind; here is all state anew
+	Created  Type = "created"  // an instance came to be
+	Changed  Type = "changed"  // its goal, phase, pid or options changed
+	Exited   Type = "exited"   // its process ended
+	Deleted  Type = "deleted"  // the instance is gone
+	Message  Type = "message"  // its process sent a message on the channel
+	Listened Type = "listened" // its process serves one more address
+)
+
+// Outcome is what a command did to the instances it named.
+type Outcome struct {
+	Instances []Instance `json:"instances"`
+	Warnings  []string   `json:"warnings,omitempty"`
+}
+
+// LogLine is one line that a process wrote.
+type LogLine struct {
+	ID     int       `json:"id"`
+	App    string    `json:"app"`
+	Stream string    `json:"stream"`      // "out" or "err"
+	At     time.Time `json:"at,omitzero"` // unknown for lines read back from a file
+	Text   string    `json:"text"`        // without its newline
+}
+
+// Info is what a daemon says of itself.
+type Info struct {
+	Version   string    `json:"version"`
+	API       int       `json:"api"`
+	PID       int       `json:"pid"`
+	KeeperPID int       `json:"keeper_pid"`
+	Home      string    `json:"home"`
+	StartedAt time.Time `json:"started_at"`
+}

@@ -1,0 +1,88 @@
+// Package runner turns one generation of one instance into a real process and
+// back into facts: it spawns, joins standard output to the logs and the channel
+// to the cluster, signals, and reports what happens. It decides nothing.
+package runner
+
+import (
+	"encoding/json"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// Key names one life of one instance.
+type Key struct {
+	ID  int
+	Gen uint64
+}
+
+// Spawn asks for a process.
+type Spawn struct {
+	Key   Key
+	App   spec.App // resolved; Name and Instances as of now
+	Index int      // number within the app
+	// Restarts and the rest of what the process is told of itself in its environment.
+	Restarts int
+}
+
+// Report is one fact about one life, in the order in which it happened for
+// that life. Sealed: the types below.
+//
+//sumtype:decl
+type Report interface{ report() }
+
+// Spawned: the process exists.
+type Spawned struct{ PID int }
+
+// SpawnFailed: there is no process and will be none for this key. The error
+// carries a code (internal/fault). Last report of its key.
+type SpawnFailed struct{ Err error }
+
+// Online: the worker's runtime speaks on the channel; its program is about to run.
+type Online struct{}
+
+// Listening: the process serves this address ("tcp [::]:3000", "unix /run/x").
+type Listening struct{ Address string }
+
+// ListenFailed: the primary could not give a worker the address it asked for;
+// the worker was told, and mostly dies of it.
+type ListenFailed struct {
+	Address string
+	Err     error
+}
+
+// Ready: the process said so on the channel (the message "ready").
+type Ready struct{}
+
+// Message: anything else the process sent.
+type Message struct{ Data json.RawMessage }
+
+// Leaving: the worker announced its end (Node's exitedAfterDisconnect, or the
+// message {"act":"suicide"}).
+type Leaving struct{}
+
+// Disconnected: its end of the channel is closed.
+type Disconnected struct{}
+
+// Exited: the main process ended and was reaped. Its last output may still be
+// on its way to the log; Log holds the last lines known, oldest first.
+type Exited struct {
+	Exit event.Exit
+	Log  []string
+}
+
+// Gone: nothing of its process tree is left, and its output is on file. Last
+// report of its key. It follows Exited.
+type Gone struct{ Log []string }
+
+func (Spawned) report()      {}
+func (SpawnFailed) report()  {}
+func (Online) report()       {}
+func (Listening) report()    {}
+func (ListenFailed) report() {}
+func (Ready) report()        {}
+func (Message) report()      {}
+func (Leaving) report()      {}
+func (Disconnected) report() {}
+func (Exited) report()       {}
+func (Gone) report()         {}

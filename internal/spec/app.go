@@ -1,0 +1,82 @@
+// Package spec turns what an operator asks for into validated values: the
+// declaration of an app, the options of a command, the name of a target. It
+// knows PM2's ecosystem words and turns them into ours.
+//
+// The package is pure: what it must know of the machine (does this file exist,
+// where is that program) it asks of a [Machine] given by the caller.
+package spec
+
+import "time"
+
+// App is what was declared: everything needed to spawn its processes again,
+// after [Resolve] complete and absolute. It is plain data; copies share
+// their maps and slices, so treat them as read-only.
+type App struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"` // "default" unless given
+
+	Script          string    `json:"script"` // absolute path, or the shell line when Shell
+	Shell           bool      `json:"shell,omitempty"`
+	Interpreter     string    `json:"interpreter,omitempty"` // absolute path; "" runs Script itself
+	InterpreterArgs []string  `json:"interpreter_args,omitempty"`
+	Args            []string  `json:"args,omitempty"`
+	Runtime         Runtime   `json:"runtime,omitempty"` // what kind of program answers on the channel
+	Mode            Mode      `json:"mode"`
+	Scheduler       Scheduler `json:"scheduler,omitempty"` // cluster mode only
+	Instances       int       `json:"instances"`           // at least 1
+	Numbered        bool      `json:"numbered,omitempty"`  // instances were given, so log files carry the id
+
+	Cwd string            `json:"cwd"`
+	Env map[string]string `json:"env"` // the whole environment: the caller's with the app's own over it
+	UID *int              `json:"uid,omitempty"`
+	GID *int              `json:"gid,omitempty"`
+
+	OutFile   string `json:"out_file"`   // absolute, before instance numbering; "/dev/null" for none
+	ErrorFile string `json:"error_file"` // likewise
+	MergeLogs bool   `json:"merge_logs,omitempty"`
+	LogDate   string `json:"log_date_format,omitempty"` // day.js tokens; "" for raw lines
+	LogMode   string `json:"log_mode,omitempty"`        // "" or "raw": O_APPEND files given to the child
+
+	Autorestart   bool          `json:"autorestart"`
+	MaxRestarts   int           `json:"max_restarts"`  // unstable restarts before Failed; default 16
+	MinUptime     time.Duration `json:"min_uptime"`    // shorter lives count as unstable; default 1s
+	RestartDelay  time.Duration `json:"restart_delay"` // fixed pause before every restart; default 0
+	Backoff       time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
+	StopExitCodes []int         `json:"stop_exit_codes,omitempty"`
+
+	StopSignal    string        `json:"stop_signal"`  // "SIGINT" for Node and Bun, else "SIGTERM"
+	KillTimeout   time.Duration `json:"kill_timeout"` // grace between the stop signal and SIGKILL; default 1600ms
+	TreeKill      bool          `json:"treekill"`     // signals go to the whole process tree; default true
+	StopMessage   bool          `json:"shutdown_with_message,omitempty"`
+	WaitReady     bool          `json:"wait_ready,omitempty"`
+	ListenTimeout time.Duration `json:"listen_timeout"` // how long a start may take to listen or be ready; default 30s
+
+	InstanceVar string `json:"instance_var"`      // default NODE_APP_INSTANCE
+	Version     string `json:"version,omitempty"` // of the nearest package.json, else ""
+}
+
+// Mode says how the processes of an app get their sockets.
+type Mode string
+
+const (
+	Fork    Mode = "fork"    // each process binds what it likes
+	Cluster Mode = "cluster" // the daemon is their cluster primary
+)
+
+// Scheduler says how connections reach the workers of a cluster.
+type Scheduler string
+
+const (
+	RoundRobin Scheduler = "rr"        // the daemon accepts and hands out
+	Shared     Scheduler = "shared"    // all workers accept from one socket
+	ReusePort  Scheduler = "reuseport" // one socket a worker, steered by the kernel
+)
+
+// Runtime is what kind of program a process is, where tend treats it specially.
+type Runtime string
+
+const (
+	Other Runtime = ""
+	Node  Runtime = "node"
+	Bun   Runtime = "bun"
+)

@@ -1,0 +1,64 @@
+package spec
+
+import "time"
+
+// Start asks for an app to run. Word is what the operator named: for Start, in
+// this order, a command line with blanks, the name, namespace or id of what is
+// known already (which is then restarted), a script, a program on PATH.
+type Start struct {
+	Word    string  `json:"word"`
+	Options Options `json:"options"`
+	Force   bool    `json:"force,omitempty"` // start a second app of the same script
+	Caller  Caller  `json:"caller"`
+}
+
+// Caller is where a command comes from: relative paths and PATH mean its own.
+type Caller struct {
+	Cwd string   `json:"cwd"`
+	Env []string `json:"env"` // KEY=value
+}
+
+// Options are the flags given to start, restart or reload; nil means not
+// given. In a restart they replace the attribute of the running app.
+type Options struct {
+	Name            *string           `json:"name,omitempty"`
+	Namespace       *string           `json:"namespace,omitempty"`
+	Instances       *string           `json:"instances,omitempty"` // "4", "0", "max", "-1"
+	Mode            *string           `json:"mode,omitempty"`      // "fork", "cluster", with or without "_mode"
+	Scheduler       *string           `json:"scheduler,omitempty"`
+	Interpreter     *string           `json:"interpreter,omitempty"` // "none" runs the file itself
+	InterpreterArgs *[]string         `json:"interpreter_args,omitempty"`
+	Args            *[]string         `json:"args,omitempty"`
+	Cwd             *string           `json:"cwd,omitempty"`
+	Env             map[string]string `json:"env,omitempty"`
+	OutFile         *string           `json:"out_file,omitempty"`
+	ErrorFile       *string           `json:"error_file,omitempty"`
+	MergeLogs       *bool             `json:"merge_logs,omitempty"`
+	LogDate         *string           `json:"log_date_format,omitempty"`
+	LogMode         *string           `json:"log_mode,omitempty"`
+	Autorestart     *bool             `json:"autorestart,omitempty"`
+	MaxRestarts     *int              `json:"max_restarts,omitempty"`
+	MinUptime       *time.Duration    `json:"min_uptime,omitempty"`
+	RestartDelay    *time.Duration    `json:"restart_delay,omitempty"`
+	Backoff         *time.Duration    `json:"backoff,omitempty"`
+	StopExitCodes   *[]int            `json:"stop_exit_codes,omitempty"`
+	StopSignal      *string           `json:"stop_signal,omitempty"`
+	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
+	TreeKill        *bool             `json:"treekill,omitempty"`
+	StopMessage     *bool             `json:"shutdown_with_message,omitempty"`
+	WaitReady       *bool             `json:"wait_ready,omitempty"`
+	ListenTimeout   *time.Duration    `json:"listen_timeout,omitempty"`
+	InstanceVar     *string           `json:"instance_var,omitempty"`
+	UID             *string           `json:"uid,omitempty"`
+	GID             *string           `json:"gid,omitempty"`
+	UpdateEnv       bool              `json:"update_env,omitempty"` // lay the caller's environment over the old one
+}
+
+// Act asks to stop, restart, reload, delete or reset what Target names (§6 of
+// PM2's contract): "all", "/regex/", a name or script path, a namespace, an id.
+type Act struct {
+	Target   string  `json:"target"`
+	Options  Options `json:"options"`            // restart and reload only
+	Parallel int     `json:"parallel,omitempty"` // reload: instances replaced at a time; 0 means 1
+	Caller   Caller  `json:"caller"`
+}

@@ -1,0 +1,44 @@
+//go:build !linux
+
+package sys
+
+import "os"
+
+// MaxPassedFDs is how many descriptors one Recv takes.
+const MaxPassedFDs = 64
+
+func Socketpair(string) (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }
+func Peek(int, []byte) (int, bool, error)                  { return 0, false, ErrUnsupported }
+func Recv(int, []byte) (int, []int, bool, error)           { return 0, nil, false, ErrUnsupported }
+func Send(int, []byte, int) (int, error)                   { return 0, ErrUnsupported }
+func Accept(int) (int, error)                              { return -1, ErrUnsupported }
+func Close(int) error                                      { return ErrUnsupported }
+func Dup(int) (int, error)                                 { return -1, ErrUnsupported }
+func SetNonblock(int) error                                { return ErrUnsupported }
+func PeerUID(int) (int, error)                             { return -1, ErrUnsupported }
+
+// Interest is what a Poller watches a descriptor for.
+type Interest uint32
+
+const (
+	Readable Interest = 1
+	Writable Interest = 2
+)
+
+// Ready is one event of a Poller.
+type Ready struct {
+	Token    uint64
+	Readable bool
+	Writable bool
+}
+
+// Poller is not there on this system.
+type Poller struct{}
+
+func NewPoller() (*Poller, error)                  { return nil, ErrUnsupported }
+func (*Poller) Add(int, Interest, uint64) error    { return ErrUnsupported }
+func (*Poller) Modify(int, Interest, uint64) error { return ErrUnsupported }
+func (*Poller) Remove(int) error                   { return ErrUnsupported }
+func (*Poller) Wake()                              {}
+func (*Poller) Wait([]Ready) (int, error)          { return 0, ErrUnsupported }
+func (*Poller) Close() error                       { return nil }
