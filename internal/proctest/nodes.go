@@ -1,0 +1,84 @@
+package proctest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Node is one Node.js binary at hand.
+type Node struct {
+	Version string // as it says itself, without the v: "20.20.2"
+	Path    string
+}
+
+// Major returns the first number of the version: "20".
+func (n Node) Major() string {
+	major, _, _ := strings.Cut(n.Version, ".")
+	return major
+}
+
+// Name is fit for a subtest: "node20".
+func (n Node) Name() string { return "node" + n.Major() }
+
+// Nodes returns the Node on PATH and those that TEND_TEST_NODES lists (paths
+// separated by ':'), one of each version, the one on PATH first. Without any it
+// skips the test, or fails it when TEND_REQUIRE_NODE is 1.
+func Nodes(t testing.TB) []Node {
+	t.Helper()
+	found := allNodes()
+	if len(found) > 0 {
+		return found
+	}
+	if os.Getenv("TEND_REQUIRE_NODE") == "1" {
+		t.Fatal("no node on PATH nor in TEND_TEST_NODES, and TEND_REQUIRE_NODE is 1")
+	}
+	t.Skip("no node on PATH nor in TEND_TEST_NODES")
+	return nil
+}
+
+// FirstNode returns the first of [Nodes], for tests that need any one.
+func FirstNode(t testing.TB) Node {
+	t.Helper()
+	return Nodes(t)[0]
+}
+
+// Bun returns the Bun on PATH or the one that TEND_TEST_BUN names. Without one
+// it skips the test.
+func Bun(t testing.TB) string {
+	t.Helper()
+	path := os.Getenv("TEND_TEST_BUN")
+	if path == "" {
+		path = "bun"
+	}
+	found, err := exec.LookPath(path)
+	if err != nil {
+		t.Skip("no bun on PATH nor in TEND_TEST_BUN")
+	}
+	return found
+}
+
+var allNodes = sync.OnceValue(func() []Node {
+	paths := append([]string{"node"}, filepath.SplitList(os.Getenv("TEND_TEST_NODES"))...)
+	var nodes []Node
+	seen := map[string]bool{}
+	for _, p := range paths {
+		path, err := exec.LookPath(p)
+		if p == "" || err != nil {
+			continue
+		}
+		out, err := exec.Command(path, "--version").Output()
+		if err != nil {
+			continue
+		}
+		version := strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
+		if !seen[version] {
+			seen[version] = true
+			nodes = append(nodes, Node{Version: version, Path: path})
+		}
+	}
+	return nodes
+})
