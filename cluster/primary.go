@@ -1,0 +1,152 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/ipc"
+)
+
+// ErrClosed is returned after [Primary.Run] ended.
+var ErrClosed = errors.New("cluster: primary is closed")
+
+// Holder is told of each listening socket, so that it can outlive this process.
+// Its methods are called from Run's goroutine and must not block.
+type Holder interface {
+	// Store is called before the socket is first used; it takes a duplicate if
+	// it wants one, fd stays the Primary's. An error fails the worker's listen.
+	Store(name string, fd int, meta []byte) error
+	// Delete says that the socket is closed.
+	Delete(name string)
+}
+
+// PrimaryOptions configures a [Primary]. The zero value is useful.
+type PrimaryOptions struct {
+	OnEvent func(Event) // called from Run's goroutine; must not block; nil drops events
+	Window  int         // connections a worker may have unanswered; default 8
+	Hold    Holder      // nil for none
+}
+
+// WorkerOptions says who a worker is.
+type WorkerOptions struct {
+	ID        uint64 // its NODE_UNIQUE_ID: see [Env]; unique for the Primary's life
+	Group     string // the app: fixed addresses are shared across groups, port 0 is not
+	Scheduler Scheduler
+}
+
+// Primary is the primary of any number of clusters. Make it with [NewPrimary],
+// start it with Run. All methods may be called from any goroutine.
+type Primary struct {
+	options PrimaryOptions
+	poller  *sys.Poller
+
+	mu     sync.Mutex          // guards the following
+	inbox  []func(*dispatcher) // notes for Run, in order
+	ids    map[uint64]struct{} // of workers added and not removed
+	closed bool
+}
+
+// NewPrimary returns a primary that does nothing until Run.
+func NewPrimary(o PrimaryOptions) (*Primary, error) {
+	if o.Window <= 0 {
+		o.Window = defaultWindow
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(Event) {}
+	}
+	poller, err := sys.NewPoller()
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	return &Primary{options: o, poller: poller, ids: make(map[uint64]struct{})}, nil
+}
+
+// Env returns the variables that make a program the worker id. The channel has
+// its own (child.IPC).
+func Env(id uint64) []string {
+	return []string{"NODE_UNIQUE_ID=" + strconv.FormatUint(id, 10)}
+}
+
+// Run serves until ctx is done, then closes all channels and sockets. Call it once.
+func (p *Primary) Run(ctx context.Context) error {
+	return newDispatcher(p).run(ctx)
+}
+
+// Add takes a worker with the primary's end of its channel. Add it before or
+// just after the process starts: what it says waits in the channel. On error
+// conn is still the caller's.
+func (p *Primary) Add(conn *ipc.Conn, o WorkerOptions) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	if _, ok := p.ids[o.ID]; ok {
+		return fmt.Errorf("cluster: add worker %d: there is one of that id", o.ID)
+	}
+	p.ids[o.ID] = struct{}{}
+	p.postLocked(func(d *dispatcher) { d.add(conn, o) })
+	return nil
+}
+
+// Send sends an ordinary message, JSON text without newline, to a worker. The
+// message is queued if the worker does not read; a queue that overflows ends
+// the worker's channel.
+func (p *Primary) Send(id uint64, message []byte) error {
+	frame, err := messageFrame(message)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	if _, ok := p.ids[id]; !ok {
+		return fmt.Errorf("cluster: send: no worker %d", id)
+	}
+	p.postLocked(func(d *dispatcher) { d.send(id, frame) })
+	return nil
+}
+
+// Unroute gives the worker no new connections. What it closes from now on does
+// not close the sockets of its group.
+func (p *Primary) Unroute(id uint64) { p.post(func(d *dispatcher) { d.unroute(id) }) }
+
+// Disconnect unroutes the worker and tells it to go: it closes its servers,
+// finishes its connections and closes the channel (Event WorkerDisconnected).
+// It may never do so; the caller keeps the deadline.
+func (p *Primary) Disconnect(id uint64) { p.post(func(d *dispatcher) { d.disconnect(id) }) }
+
+// Remove says that the process ended. Its channel is read to the end and
+// closed; connections it had not acknowledged go to other workers. The id may
+// then be added again.
+func (p *Primary) Remove(id uint64) {
+	p.post(func(d *dispatcher) {
+		d.remove(id)
+		p.mu.Lock()
+		delete(p.ids, id)
+		p.mu.Unlock()
+	})
+}
+
+// Release says that the group is gone or down: its sockets close, except those
+// that other groups serve too.
+func (p *Primary) Release(group string) { p.post(func(d *dispatcher) { d.release(group) }) }
+
+func (p *Primary) post(note func(*dispatcher)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.postLocked(note)
+	}
+}
+
+func (p *Primary) postLocked(note func(*dispatcher)) {
+	p.inbox = append(p.inbox, note)
+	p.poller.Wake()
+}
