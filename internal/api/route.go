@@ -1,0 +1,108 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// The wire form, in one place for server, client and docs/api.md:
+//
+//	client ──► METHOD /v1/path, JSON body or query ──► server
+//	client ◄── 200, Tend-Api: 1, JSON             ◄── server   a command or a question
+//	client ◄── 200, one JSON value a line         ◄── server   a stream (watch, logs)
+//	client ◄── 4xx/5xx {"error":{"code":…}}       ◄── server   the status follows from the code
+//
+// A stream that breaks off ends with a line {"error":{…}}; one that ends
+// without is complete.
+
+const (
+	// MaxBody is the largest request body a server takes.
+	MaxBody = 1 << 20
+	// versionHeader names the server's API version in every response.
+	versionHeader = "Tend-Api"
+	prefix        = "/v1/"
+)
+
+// route is one path of the API.
+type route struct {
+	method string
+	path   string // below prefix
+	stream bool   // the response is one JSON value a line
+}
+
+// routes lists the paths. handlers gives the code for each.
+var routes = [...]route{
+	{http.MethodGet, "ping", false},
+	{http.MethodGet, "list", false},
+	{http.MethodPost, "start", false},
+	{http.MethodPost, "restart", false},
+	{http.MethodPost, "reload", false},
+	{http.MethodPost, "stop", false},
+	{http.MethodPost, "delete", false},
+	{http.MethodPost, "reset", false},
+	{http.MethodPost, "scale", false},
+	{http.MethodPost, "signal", false},
+	{http.MethodPost, "write", false},
+	{http.MethodGet, "watch", true},
+	{http.MethodGet, "logs", true},
+	{http.MethodPost, "flush", false},
+	{http.MethodPost, "kill", false},
+}
+
+// Request bodies that are no type of the Service.
+type (
+	scaleRequest struct {
+		App    string `json:"app"`
+		Number string `json:"number"` // "4", "+2", "-1"
+	}
+	signalRequest struct {
+		Target string `json:"target"`
+		Signal string `json:"signal"` // "SIGUSR2", "usr2" or "12"
+	}
+	writeRequest struct {
+		ID   int    `json:"id"`
+		Line string `json:"line"`
+	}
+	flushRequest struct {
+		Target string `json:"target"` // "" or "all" for everything
+	}
+	// nothing is the body where there is nothing to say.
+	nothing struct{}
+)
+
+// bodies gives a fresh request body for each path that takes one.
+var bodies = map[string]func() any{
+	"start":   func() any { return new(spec.Start) },
+	"restart": func() any { return new(spec.Act) },
+	"reload":  func() any { return new(spec.Act) },
+	"stop":    func() any { return new(spec.Act) },
+	"delete":  func() any { return new(spec.Act) },
+	"reset":   func() any { return new(spec.Act) },
+	"scale":   func() any { return new(scaleRequest) },
+	"signal":  func() any { return new(signalRequest) },
+	"write":   func() any { return new(writeRequest) },
+	"flush":   func() any { return new(flushRequest) },
+	"kill":    func() any { return new(nothing) },
+}
+
+// errorBody is the one shape of every error.
+type errorBody struct {
+	Error *fault.Error `json:"error"`
+}
+
+// statuses gives the HTTP status of each code.
+var statuses = map[fault.Code]int{
+	fault.Invalid:     http.StatusBadRequest,
+	fault.NotFound:    http.StatusNotFound,
+	fault.Conflict:    http.StatusConflict,
+	fault.NotRunning:  http.StatusConflict,
+	fault.StartFailed: http.StatusUnprocessableEntity,
+	fault.Timeout:     http.StatusGatewayTimeout,
+	fault.Denied:      http.StatusForbidden,
+	fault.TooLarge:    http.StatusRequestEntityTooLarge,
+	fault.Unavailable: http.StatusServiceUnavailable,
+	fault.Unsupported: http.StatusNotImplemented,
+	fault.Internal:    http.StatusInternalServerError,
+}
