@@ -1,11 +1,242 @@
 package spec
 
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tendproc/tend/internal/fault"
+)
+
 // Resolve makes an app of the word and options of a start command. Errors are
 // faults that name the flag in Field and what to do in Remedy. The default log
 // files lie in logDir.
-func Resolve(m Machine, logDir string, req Start) (App, error) { return App{}, nil }
+func Resolve(m Machine, logDir string, req Start) (App, error) {
+	a, err := resolve(m, logDir, req)
+	return a, during("start "+printable(req.Word), err)
+}
+
+func resolve(m Machine, logDir string, req Start) (App, error) {
+	if IsConfig(req.Word) || req.Word == "-" {
+		return App{}, configFault(req.Word)
+	}
+	o, a := req.Options, defaults()
+	dir, err := folder(m, req.Caller.Cwd, req.Caller.Cwd, text(o.Cwd))
+	if err != nil {
+		return App{}, err
+	}
+	a.Cwd = dir
+	f := newFinder(m, a.Cwd, req.Caller)
+	p, err := f.find(req.Word, text(o.Interpreter))
+	if err != nil {
+		return App{}, err
+	}
+	a.adopt(p)
+	a.StopSignal = defaultSignal(a.Runtime)
+	if a.Env, err = overlay(environ(req.Caller.Env), o.Env); err != nil {
+		return App{}, err
+	}
+	a.Mode = Fork
+	if o.Instances != nil && a.Runtime == Node {
+		a.Mode = Cluster
+	}
+	a.Numbered = o.Instances != nil
+	a.Name = p.name
+	if text(o.Name) == "" && checkName(a.Name) != nil {
+		a.Name = "app"
+	}
+	if err := a.apply(m, o); err != nil {
+		return App{}, err
+	}
+	file := fileName(a.Name)
+	if a.OutFile == "" {
+		a.OutFile = filepath.Join(logDir, file+"-out.log")
+	}
+	if a.ErrorFile == "" {
+		a.ErrorFile = filepath.Join(logDir, file+"-error.log")
+	}
+	return a, a.settle(m)
+}
 
 // With returns the app with the options laid over it, as restart and reload
 // do: what is not given stays, also the environment, unless UpdateEnv lays the
-// caller's over it. A value "null" takes an attribute back to its default.
-func (a App) With(m Machine, o Options, caller Caller) (App, error) { return a, nil }
+// caller's over it. A value "null" takes an attribute back to its default. Log
+// files stay where they are when the name changes.
+func (a App) With(m Machine, o Options, caller Caller) (App, error) {
+	if o.Cwd != nil {
+		dir, err := folder(m, caller.Cwd, a.Cwd, *o.Cwd)
+		if err != nil {
+			return App{}, err
+		}
+		a.Cwd = dir
+	}
+	if o.Interpreter != nil && !a.Shell {
+		given := text(o.Interpreter)
+		f := newFinder(m, a.Cwd, caller)
+		if f.path == "" {
+			f.path = a.Env["PATH"]
+		}
+		p, err := f.interpreted(a.Script, given)
+		if err != nil {
+			return App{}, err
+		}
+		was := a.Runtime
+		a.adopt(p)
+		if a.StopSignal == defaultSignal(was) {
+			a.StopSignal = defaultSignal(a.Runtime)
+		}
+		if was == Node && a.Runtime != Node && o.Mode == nil {
+			a.Mode, a.Scheduler = Fork, ""
+		}
+	}
+	own := map[string]string{}
+	if o.UpdateEnv {
+		own = environ(caller.Env)
+	}
+	env, err := overlay(a.Env, own)
+	if err != nil {
+		return App{}, err
+	}
+	if a.Env, err = overlay(env, o.Env); err != nil {
+		return App{}, err
+	}
+	if o.Instances != nil {
+		a.Numbered = true
+	}
+	if err := a.apply(m, o); err != nil {
+		return App{}, err
+	}
+	return a, a.settle(m)
+}
+
+func newFinder(m Machine, cwd string, caller Caller) finder {
+	f := finder{m: m, cwd: cwd, caller: caller.Cwd}
+	for _, kv := range caller.Env {
+		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
+			f.path = path
+		}
+	}
+	return f
+}
+
+// adopt takes over how the app is executed.
+func (a *App) adopt(p program) {
+	a.Script, a.Shell, a.Interpreter, a.Runtime = p.script, p.shell, p.interpreter, p.runtime
+	a.InterpreterArgs = p.args
+}
+
+// settle derives what follows from the rest of the app, and checks what only
+// the whole shows.
+func (a *App) settle(m Machine) error {
+	a.Version = version(m, *a)
+	a.Env["PWD"] = a.Cwd
+	if strings.Contains(filepath.Base(a.Interpreter), "python") {
+		if _, ok := a.Env["PYTHONUNBUFFERED"]; !ok {
+			a.Env["PYTHONUNBUFFERED"] = "1"
+		}
+	}
+	if a.Mode != Cluster {
+		if a.Scheduler != "" {
+			return &fault.Error{
+				Code: fault.Invalid, Field: "--scheduler", Message: "is for cluster mode, and this app runs in fork mode",
+				Remedy: "Give a number of instances (-i 2) to a Node app, or --exec-mode cluster.",
+			}
+		}
+		return nil
+	}
+	if a.Shell {
+		return &fault.Error{
+			Code: fault.Invalid, Field: "--exec-mode", Message: "a shell line cannot be a cluster worker",
+			Remedy: "Name the script itself: tend start app.js -i 2",
+		}
+	}
+	if a.Scheduler == "" {
+		a.Scheduler = RoundRobin
+	}
+	return nil
+}
+
+// folder resolves the working folder and checks that it can be entered. An
+// empty given is the folder of the caller.
+func folder(m Machine, caller, now, given string) (string, error) {
+	dir := now
+	if given != "" {
+		dir = absolute(m, caller, given)
+	}
+	e := &fault.Error{Code: fault.Invalid, Field: "--cwd", Remedy: "Give the path of a folder that tend may enter: --cwd /srv/app"}
+	if !filepath.IsAbs(dir) {
+		e.Message = "not an absolute path: " + printable(dir)
+		return "", e
+	}
+	switch info, err := m.Stat(dir); {
+	case err != nil:
+		e.Message, e.Err = dir, err
+	case !info.Dir:
+		e.Message = "not a folder: " + dir
+	case !info.Readable || !info.Executable:
+		e.Code, e.Message = fault.Denied, "folder cannot be read: "+dir
+	default:
+		return dir, nil
+	}
+	return "", e
+}
+
+// version finds the version of the nearest package.json above the script.
+func version(m Machine, a App) string {
+	dir := filepath.Dir(a.Script)
+	if a.Shell {
+		dir = a.Cwd
+	}
+	for {
+		if raw, err := m.ReadFile(filepath.Join(dir, "package.json")); err == nil {
+			var pkg struct {
+				Version string `json:"version"`
+			}
+			if json.Unmarshal(raw, &pkg) != nil {
+				return ""
+			}
+			return printable(pkg.Version)
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir = up
+	}
+}
+
+// during says in err what was being done, where that is not said yet.
+func during(op string, err error) error {
+	if e, ok := err.(*fault.Error); ok && e.Op == "" {
+		e.Op = op
+	}
+	return err
+}
+
+// fileName is a name as a part of a file name.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-':
+			return r
+		}
+		return '-'
+	}, name)
+}
+
+// text is the value of an optional word; "null" is none.
+func text(s *string) string {
+	if s == nil || *s == "null" {
+		return ""
+	}
+	return *s
+}
+
+// list is the value of an optional list; one word "null" is none.
+func list(s *[]string) []string {
+	if slices.Equal(*s, []string{"null"}) {
+		return nil
+	}
+	return slices.Clone(*s)
+}

@@ -1,5 +1,15 @@
 package spec
 
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/tendproc/tend/internal/fault"
+)
+
 // Entry is what [Select] sees of an instance.
 type Entry struct {
 	ID        int
@@ -13,9 +23,130 @@ type Entry struct {
 // "all"; "/regex/" over names; for a word, a name or the path of a script
 // (relative to cwd), else a namespace; for a number, a name, else a namespace,
 // else an id.
-func Select(list []Entry, target, cwd string) ([]int, error) { return nil, nil }
+func Select(list []Entry, target, cwd string) ([]int, error) {
+	if IsConfig(target) {
+		return nil, configFault(target)
+	}
+	if target == "all" {
+		if ids := pick(list, func(Entry) bool { return true }); len(ids) > 0 {
+			return ids, nil
+		}
+		return nil, &fault.Error{
+			Code: fault.NotFound, Message: "there is no app",
+			Remedy: "Start one: tend start app.js",
+		}
+	}
+	if expr, ok := Regex(target); ok {
+		return selectRegex(list, expr)
+	}
+	for _, match := range readings(target, cwd) {
+		if ids := pick(list, match); len(ids) > 0 {
+			return ids, nil
+		}
+	}
+	return nil, unknown(list, target)
+}
+
+// readings are what a target may mean, the first that finds anything counting.
+func readings(target, cwd string) []func(Entry) bool {
+	named := func(e Entry) bool { return e.Name == target }
+	spaced := func(e Entry) bool { return e.Namespace == target }
+	if id, ok := number(target); ok {
+		return []func(Entry) bool{named, spaced, func(e Entry) bool { return e.ID == id }}
+	}
+	path := target
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(cwd, path)
+	}
+	return []func(Entry) bool{func(e Entry) bool { return e.Name == target || e.Script == path }, spaced}
+}
+
+func selectRegex(list []Entry, expr string) ([]int, error) {
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, &fault.Error{
+			Code: fault.Invalid, Field: "target", Message: "bad expression", Err: err,
+			Remedy: "Expressions are those of Go's regexp package, between slashes: /^web-/",
+		}
+	}
+	ids := pick(list, func(e Entry) bool { return re.MatchString(e.Name) })
+	if len(ids) == 0 {
+		return nil, &fault.Error{
+			Code: fault.NotFound, Message: fmt.Sprintf("no name matches /%s/", expr),
+			Remedy: "tend ls shows what there is.",
+		}
+	}
+	return ids, nil
+}
 
 // Known returns the ids that the word of a start command names among what is
-// known already: by name, else by namespace (words without a slash and an
+// known already: all, by name, else by namespace (words without a slash and an
 // extension), else by id. None means that the word is a script or a program.
-func Known(list []Entry, word string) []int { return nil }
+func Known(list []Entry, word string) []int {
+	if word == "all" {
+		return pick(list, func(Entry) bool { return true })
+	}
+	if ids := pick(list, func(e Entry) bool { return e.Name == word }); len(ids) > 0 {
+		return ids
+	}
+	if !strings.Contains(word, "/") && filepath.Ext(word) == "" {
+		if ids := pick(list, func(e Entry) bool { return e.Namespace == word }); len(ids) > 0 {
+			return ids
+		}
+	}
+	if id, ok := number(word); ok {
+		return pick(list, func(e Entry) bool { return e.ID == id })
+	}
+	return nil
+}
+
+// Regex returns the expression of a target written "/expression/".
+func Regex(target string) (expr string, ok bool) {
+	if len(target) < 3 || target[0] != '/' || target[len(target)-1] != '/' {
+		return "", false
+	}
+	return target[1 : len(target)-1], true
+}
+
+// IsConfig says whether PM2 takes the word for a configuration file.
+func IsConfig(word string) bool {
+	for _, ext := range []string{".json", ".yml", ".yaml", ".config.js", ".config.cjs", ".config.mjs"} {
+		if strings.Contains(word, ext) {
+			return true
+		}
+	}
+	return false
+}
+
+func configFault(word string) error {
+	return &fault.Error{
+		Code: fault.Unsupported, Message: word + ": configuration files are not supported yet",
+		Remedy: "Name the script and give its options as flags: tend start app.js --name web -i 4",
+	}
+}
+
+func pick(list []Entry, match func(Entry) bool) (ids []int) {
+	for _, e := range list {
+		if match(e) {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
+}
+
+func number(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && s[0] != '+' && s[0] != '-'
+}
+
+func unknown(list []Entry, target string) error {
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name, e.Namespace)
+	}
+	remedy := "tend ls shows what there is."
+	if near := Nearest(target, names); near != "" {
+		remedy = fmt.Sprintf("Did you mean %s? tend ls shows what there is.", near)
+	}
+	return &fault.Error{Code: fault.NotFound, Message: fmt.Sprintf("no app, namespace or id %q", target), Remedy: remedy}
+}
