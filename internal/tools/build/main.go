@@ -1,0 +1,94 @@
+// Build makes the tend executable the way it is released, and checks that it
+// is one static file no larger than agreed.
+package main
+
+import (
+	"debug/elf"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tendproc/tend/internal/tools/run"
+)
+
+// maxMB is the size agreed for linux/amd64: what is linked is paid for at each
+// start, in each of the three kinds of process.
+const maxMB = 12
+
+func main() {
+	out := flag.String("o", "bin/tend", "where to put the executable")
+	matrix := flag.Bool("matrix", false, "build for every supported system instead, and keep nothing")
+	flag.Parse()
+	if *matrix {
+		run.Main(all())
+		return
+	}
+	run.Main(one(*out))
+}
+
+func one(out string) error {
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	if err := compile(out, "", ""); err != nil {
+		return err
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		return err
+	}
+	mb := float64(info.Size()) / (1 << 20)
+	if mb > maxMB {
+		return fmt.Errorf("%s has %.1f MB, agreed are %d", out, mb, maxMB)
+	}
+	if err := static(out); err != nil {
+		return err
+	}
+	fmt.Printf("%s: %.1f MB, static\n", out, mb)
+	return nil
+}
+
+// all builds for each system we can compile for.
+func all() error {
+	dir, err := os.MkdirTemp("", "tend-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, p := range [][2]string{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "arm64"}} {
+		out := filepath.Join(dir, "tend-"+p[0]+"-"+p[1])
+		if err := compile(out, p[0], p[1]); err != nil {
+			return err
+		}
+		if p[0] == "linux" {
+			if err := static(out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func compile(out, system, arch string) error {
+	env := run.Env{"CGO_ENABLED=0"}
+	if system != "" {
+		env = append(env, "GOOS="+system, "GOARCH="+arch)
+	}
+	return run.Step(env, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./cmd/tend")
+}
+
+// static fails if the file asks for a dynamic linker or a shared library.
+func static(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+			return fmt.Errorf("%s is dynamically linked", path)
+		}
+	}
+	return nil
+}
