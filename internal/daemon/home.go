@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/keeper"
+)
+
+// Home returns the folder that holds everything of one daemon: TEND_HOME, else
+// $XDG_STATE_HOME/tend, else ~/.local/state/tend; absolute.
+func Home() (string, error) {
+	if h := os.Getenv("TEND_HOME"); h != "" {
+		return filepath.Abs(h)
+	}
+	// The base directory specification: relative paths there are to be ignored.
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "tend"), nil
+	}
+	user, err := os.UserHomeDir()
+	if err != nil {
+		return "", &fault.Error{
+			Code: fault.Invalid, Op: "find tend's home", Field: "TEND_HOME", Err: err,
+			Message: "neither it nor HOME is set", Remedy: "Set TEND_HOME to a folder that is yours.",
+		}
+	}
+	return filepath.Join(user, ".local", "state", "tend"), nil
+}
+
+// Connect returns a client for the daemon of home: fault.Unavailable if none
+// answers. It costs one connect(2).
+func Connect(ctx context.Context, home string) (*api.Client, error) {
+	return api.Connect(ctx, filepath.Join(home, keeper.SocketName))
+}
+
+// Ensure is as Connect, but starts keeper and daemon if none answers, and
+// waits until they serve. The program that runs must know the hidden verbs
+// "keeper" and "daemon" (see [RunPart]). Any number of callers may race: there
+// is one daemon, and all are connected to it.
+func Ensure(ctx context.Context, home string) (*api.Client, error) {
+	c, err := Connect(ctx, home)
+	if fault.CodeOf(err) != fault.Unavailable {
+		return c, err
+	}
+	if err := keeper.Start(ctx, home); err != nil {
+		return nil, fmt.Errorf("start the daemon: %w", err)
+	}
+	return Connect(ctx, home)
+}
