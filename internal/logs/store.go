@@ -1,0 +1,254 @@
+package logs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Null is the path that means: no file. The output is read and dropped.
+const Null = "/dev/null"
+
+// Options for a [Store].
+type Options struct {
+	Dir string // where files without a path of their own go; folders in it are private (0700)
+
+	// OnError is told once when a file cannot be written, and again only after
+	// it could be meanwhile. It may be called from any goroutine; nil ignores.
+	OnError func(error)
+}
+
+// Target is one output stream of one instance and the file it goes to.
+type Target struct {
+	App       string
+	Namespace string
+	ID        int    // of the instance
+	Name      string // "out" or "err"
+	Path      string // absolute; "" is the default in Options.Dir, Null none
+	Stamp     string // day.js format put before each line; "" for raw lines
+	Raw       bool   // the process writes to the file itself
+}
+
+type streamKey struct {
+	id   int
+	name string
+}
+
+// Store knows all streams and files of a daemon. Its methods may be called
+// from any goroutine.
+type Store struct {
+	options Options
+
+	mu        sync.Mutex // guards all below
+	streams   map[streamKey]*Stream
+	files     map[string]*file
+	pipes     map[*Pipe]struct{}
+	followers map[*follower]struct{}
+	grown     int // pipes with a large kernel buffer
+	stopped   bool
+}
+
+// NewStore returns an empty store.
+func NewStore(o Options) *Store {
+	return &Store{
+		options:   o,
+		streams:   make(map[streamKey]*Stream),
+		files:     make(map[string]*file),
+		pipes:     make(map[*Pipe]struct{}),
+		followers: make(map[*follower]struct{}),
+	}
+}
+
+// Open returns the stream of (t.ID, t.Name), with its folders made and its file
+// open for appending. When it is open with other properties, its file and
+// stamp change from the next [Stream.Pipe] on.
+func (s *Store) Open(t Target) (*Stream, error) {
+	t.Path = s.path(t)
+	f, err := s.retain(t.Path)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := streamKey{t.ID, t.Name}
+	st := s.streams[key]
+	if st != nil {
+		if st.target == t {
+			s.releaseLocked(f)
+			return st, nil
+		}
+		st.retireLocked()
+	}
+	st = &Stream{store: s, target: t, file: f}
+	s.streams[key] = st
+	for fo := range s.followers {
+		fo.joinLocked(st)
+	}
+	return st, nil
+}
+
+// Close forgets the instance id: its files close when its last pipe ends.
+// Followers stay.
+func (s *Store) Close(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, st := range s.streams {
+		if key.id == id {
+			delete(s.streams, key)
+			st.retireLocked()
+		}
+	}
+}
+
+// Flush empties the files of targets. A file that is not there is empty.
+func (s *Store) Flush(targets ...Target) error {
+	var errs []error
+	done := map[string]bool{}
+	for _, t := range targets {
+		path := s.path(t)
+		if path == Null || done[path] {
+			continue
+		}
+		done[path] = true
+		if err := s.truncate(path); err != nil {
+			errs = append(errs, fmt.Errorf("flush: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) truncate(path string) error {
+	s.mu.Lock()
+	f := s.files[path]
+	s.mu.Unlock()
+	if f != nil {
+		return f.truncate()
+	}
+	// O_NONBLOCK and the check keep us from a FIFO or a device.
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	return os.Truncate(path, 0)
+}
+
+// Reopen opens every file anew by its name: after a rotation by renaming or
+// deleting. Processes with raw logs keep the old file.
+func (s *Store) Reopen() error {
+	s.mu.Lock()
+	files := make([]*file, 0, len(s.files))
+	for _, f := range s.files {
+		files = append(files, f)
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, f := range files {
+		if err := f.reopen(); err != nil {
+			errs = append(errs, fmt.Errorf("reopen: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Stop waits until every pipe has ended and all is on file, and then closes the
+// files. When ctx ends first, the pipes are cut off where they are. No pipe
+// can be made after.
+func (s *Store) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	pipes := make([]*Pipe, 0, len(s.pipes))
+	for p := range s.pipes {
+		pipes = append(pipes, p)
+	}
+	s.mu.Unlock()
+	var cut error
+	for _, p := range pipes {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			cut = ctx.Err()
+			p.ours.Close()
+			<-p.done
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, st := range s.streams {
+		delete(s.streams, key)
+		st.retireLocked()
+	}
+	return cut
+}
+
+// retain returns the writer of path, made if need be. [Store.releaseLocked] gives it back.
+func (s *Store) retain(path string) (*file, error) {
+	s.mu.Lock()
+	f := s.files[path]
+	if f == nil {
+		f = &file{path: path, private: s.private(path)}
+		s.files[path] = f
+	}
+	f.refs++
+	s.mu.Unlock()
+	if err := f.ensure(); err != nil {
+		s.mu.Lock()
+		s.releaseLocked(f)
+		s.mu.Unlock()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s *Store) releaseLocked(f *file) {
+	f.refs--
+	if f.refs == 0 {
+		delete(s.files, f.path)
+		f.close()
+	}
+}
+
+// path is where t's lines go: its own path, or the default one.
+func (s *Store) path(t Target) string {
+	if t.Path != "" {
+		return filepath.Clean(t.Path)
+	}
+	kind := "out"
+	if t.Name == "err" {
+		kind = "error"
+	}
+	return filepath.Join(s.options.Dir, FileName(t.App)+"-"+kind+".log")
+}
+
+func (s *Store) private(path string) bool {
+	return s.options.Dir != "" && strings.HasPrefix(path, filepath.Clean(s.options.Dir)+string(filepath.Separator))
+}
+
+func (s *Store) report(err error) {
+	if err != nil && s.options.OnError != nil {
+		s.options.OnError(err)
+	}
+}
+
+// FileName is the name of an app as a part of a file name: every character
+// outside A-Z, a-z, 0-9, "." and "-" becomes "-".
+func FileName(app string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-':
+			return r
+		}
+		return '-'
+	}, cmp.Or(app, "-"))
+}

@@ -1,0 +1,75 @@
+package sys
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// OutputPipe returns a pipe that carries a child's output: ours is its reading
+// end, non-blocking and fit for the runtime poller, theirs the writing end,
+// blocking, as a child expects to inherit it. Both are close-on-exec; the
+// caller owns both.
+func OutputPipe(name string) (ours, theirs *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	// The two ends are two open file descriptions, so this leaves theirs blocking.
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+		return nil, nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name+" (child)"), nil
+}
+
+// GrowPipe asks for a pipe buffer of size bytes. The kernel refuses (EPERM)
+// when the user's pipes hold too many pages already; the pipe then stays as it is.
+func GrowPipe(fd, size int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, size)
+	return os.NewSyscallError("F_SETPIPE_SZ", err)
+}
+
+// ReadOnce is one read of the non-blocking fd: EAGAIN when nothing is there,
+// 0 and nil at the end.
+func ReadOnce(fd int, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		return max(n, 0), err
+	}
+}
+
+// WriteOnce is one write to fd. It may take a part of buf.
+func WriteOnce(fd int, buf []byte) (int, error) {
+	for {
+		n, err := unix.Write(fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		return max(n, 0), err
+	}
+}
+
+// OpenNonblock is the flag that keeps an open from waiting for the other end
+// of a FIFO.
+const OpenNonblock = unix.O_NONBLOCK
+
+// Links returns the number of names and the size of the open file fd, and
+// whether it is a regular file. A file without a name was deleted.
+func Links(fd int) (links, size int64, regular bool, err error) {
+	var st unix.Stat_t
+	for {
+		err := unix.Fstat(fd, &st)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, 0, false, os.NewSyscallError("fstat", err)
+		}
+		return int64(st.Nlink), st.Size, st.Mode&unix.S_IFMT == unix.S_IFREG, nil
+	}
+}
