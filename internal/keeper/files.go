@@ -1,5 +1,18 @@
 package keeper
 
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/sys"
+)
+
 // Names of the files in a home.
 const (
 	SocketName = "tend.sock" // the API
@@ -7,3 +20,178 @@ const (
 	LogName    = "tend.log"  // what keeper and daemon have to say
 	LogsName   = "logs"      // output of the apps
 )
+
+// Prepare makes the folders of a home, for their owner only. It refuses a
+// folder that others may write to: they could put files of theirs in our place.
+func Prepare(home string) error {
+	for _, dir := range []string{home, filepath.Join(home, LogsName)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return homeFault(home, err)
+		}
+	}
+	info, err := os.Stat(home)
+	if err != nil {
+		return homeFault(home, err)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return &fault.Error{
+			Code: fault.Denied, Op: "prepare " + home, Field: "TEND_HOME", Message: "others may write to this folder",
+			Remedy: "Give tend a folder of its own, or: chmod go-w " + home,
+		}
+	}
+	return nil
+}
+
+func homeFault(home string, err error) error {
+	f := &fault.Error{Code: fault.Invalid, Op: "prepare " + home, Field: "TEND_HOME", Err: err, Message: "no usable folder"}
+	f.Remedy = "Set TEND_HOME to a folder that you may write to."
+	if errors.Is(err, fs.ErrPermission) {
+		f.Code = fault.Denied
+	}
+	return f
+}
+
+// OpenLog opens the home's tend.log for appending. The caller owns it.
+func OpenLog(home string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(home, LogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, homeFault(home, err)
+	}
+	return f, nil
+}
+
+// Claim is the right to be the one daemon of a home: its lock, held, and its
+// API socket, listening. Both may be inherited; the home is free again when
+// every process that has Lock is gone.
+type Claim struct {
+	Lock     *os.File
+	Listener *os.File
+	home     string
+}
+
+// ErrAnswered says that a daemon (or its keeper) listens already.
+var ErrAnswered = errors.New("a daemon answers already")
+
+// claimTime is how long a claim waits for one that holds the home and does not
+// answer: it is ending, or it hangs.
+const claimTime = 30 * time.Second
+
+// NewClaim claims home: [ErrAnswered] if a daemon has it. It waits for one that
+// is just ending. A socket left by a dead one is replaced.
+func NewClaim(home string) (*Claim, error) {
+	// The folder's own lock orders those who try at the same time, so that
+	// nobody finds the home locked and the socket not yet there.
+	dir, err := os.Open(home)
+	if err != nil {
+		return nil, homeFault(home, err)
+	}
+	defer dir.Close()
+	if err := lockSoon(dir, home); err != nil {
+		return nil, err
+	}
+	if answered(home) {
+		return nil, ErrAnswered
+	}
+	c := &Claim{home: home}
+	if c.Lock, err = os.OpenFile(filepath.Join(home, LockName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return nil, homeFault(home, err)
+	}
+	if err := lockSoon(c.Lock, home); err != nil {
+		return nil, errors.Join(err, c.Lock.Close())
+	}
+	if err := c.listen(); err != nil {
+		return nil, errors.Join(err, c.Lock.Close())
+	}
+	return c, nil
+}
+
+// lockSoon waits for the lock, though not for ever. The wait that is given up
+// goes on in its thread: the process is expected to end then.
+func lockSoon(f *os.File, home string) error {
+	err := sys.Lock(f, false)
+	if !errors.Is(err, sys.ErrLocked) {
+		return err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- sys.Lock(f, true) }()
+	late := time.NewTimer(claimTime)
+	defer late.Stop()
+	select {
+	case err := <-locked:
+		return err
+	case <-late.C:
+		return &fault.Error{
+			Code: fault.Conflict, Op: "lock " + home, Message: "another tend holds it and does not answer",
+			Remedy: "See who it is: fuser -v " + filepath.Join(home, LockName),
+		}
+	}
+}
+
+func answered(home string) bool {
+	conn, err := dial(home)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+func dial(home string) (conn net.Conn, err error) {
+	err = sys.SocketPath(home, SocketName, func(path string) error {
+		conn, err = net.Dial("unix", path)
+		return err
+	})
+	return conn, err
+}
+
+// listen makes the socket, for the owner only.
+func (c *Claim) listen() error {
+	return sys.SocketPath(c.home, SocketName, func(path string) error {
+		info, err := os.Lstat(path)
+		if err == nil && info.Mode().Type() != fs.ModeSocket {
+			return &fault.Error{
+				Code: fault.Conflict, Op: "listen", Message: filepath.Join(c.home, SocketName) + " is in the way: it is no socket",
+				Remedy: "Move it elsewhere, or choose another TEND_HOME.",
+			}
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return homeFault(c.home, err)
+		}
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			return homeFault(c.home, err)
+		}
+		defer l.Close() // File is a duplicate
+		l.SetUnlinkOnClose(false)
+		if err := os.Chmod(path, 0o600); err != nil {
+			return homeFault(c.home, err)
+		}
+		c.Listener, err = l.File()
+		return err
+	})
+}
+
+// Withdraw gives up the socket: from now on nobody reaches the daemon, and who
+// comes waits for the lock. It may be called more than once.
+func (c *Claim) Withdraw() error {
+	if c.Listener == nil {
+		return nil
+	}
+	err := sys.SocketPath(c.home, SocketName, os.Remove)
+	c.Listener.Close()
+	c.Listener = nil
+	return err
+}
+
+// Close withdraws and lets go of the lock.
+func (c *Claim) Close() error {
+	return errors.Join(c.Withdraw(), c.Lock.Close())
+}
+
+// describe says in a log line how a process ended.
+func describe(st status) string {
+	if st.Signaled() {
+		return fmt.Sprintf("by signal %d (%v)", st.Signal(), st.Signal())
+	}
+	return fmt.Sprintf("with exit status %d", st.ExitStatus())
+}

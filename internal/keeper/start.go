@@ -1,9 +1,157 @@
 package keeper
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/sys"
 )
 
-// Start starts a keeper for home and returns when its daemon serves.
-func Start(ctx context.Context, home string) error { return errors.New("being written") }
+// What goes over the ready pipe: one of these words, or an error as JSON.
+const (
+	readyWord    = "ok"       // the daemon serves
+	answeredWord = "answered" // somebody else's does
+)
+
+// Descriptors of a keeper besides standard input (null), output and error (the log).
+const keeperReady = 3
+
+// maxReady bounds what is read from a ready pipe.
+const maxReady = 64 << 10
+
+// Start starts a keeper for home and returns when a daemon serves there. The
+// running program must be one that knows the verbs "keeper" and "daemon". When
+// ctx ends first, only the wait is over.
+func Start(ctx context.Context, home string) error {
+	if err := Prepare(home); err != nil {
+		return err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	logFile, err := OpenLog(home)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	from, err := logFile.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	// What our own parent left open shall not live on in the keeper.
+	if err := sys.CloseOnExecFrom(3); err != nil {
+		return errors.Join(err, theirs.Close())
+	}
+	p, err := sys.StartPart(sys.Part{
+		Argv:  []string{"tend", "keeper", "--home", home},
+		Env:   cleanEnv(os.Environ()),
+		Files: []*os.File{null, logFile, logFile, theirs}, Session: true,
+	})
+	theirs.Close()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	said, err := readReady(ctx, ready)
+	if err != nil {
+		return err
+	}
+	if string(said) == readyWord {
+		return nil
+	}
+	// This keeper has nothing to keep and is ending.
+	if _, err := p.Wait(); err != nil {
+		return err
+	}
+	if string(said) == answeredWord {
+		return nil
+	}
+	return startFault(home, from, said)
+}
+
+// cleanEnv drops what ties a process to the one that guards or parents it: the
+// keeper belongs to nobody, also when an app started it.
+func cleanEnv(env []string) []string {
+	tied := []string{"TEND_TREE", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET"}
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(tied, name)
+	})
+}
+
+// readReady reads the pipe to its end: one word, or an error.
+func readReady(ctx context.Context, pipe *os.File) ([]byte, error) {
+	stop := context.AfterFunc(ctx, func() { _ = pipe.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	said, err := io.ReadAll(io.LimitReader(pipe, maxReady))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return bytes.TrimSpace(said), err
+}
+
+// startFault is the error a daemon reported, or what its log says since from.
+func startFault(home string, from int64, said []byte) error {
+	var f fault.Error
+	if err := json.Unmarshal(said, &f); err == nil && f.Code != "" {
+		return &f
+	}
+	path := filepath.Join(home, LogName)
+	return &fault.Error{
+		Code: fault.Internal, Message: "it ended before it was ready", Remedy: "See " + path + ".", Log: tail(path, from),
+	}
+}
+
+// tail returns the last lines of the file after from.
+func tail(path string, from int64) []string {
+	const most = 10
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.NewSectionReader(f, from, maxReady))
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return lines[max(0, len(lines)-most):]
+}
+
+// sayReady writes err, or that all is well, to a ready pipe and closes it.
+func sayReady(pipe *os.File, word string, err error) error {
+	said := []byte(word)
+	if err != nil {
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok {
+			f = &fault.Error{Code: fault.Internal, Message: err.Error()}
+		}
+		wire := *f
+		if f.Err != nil {
+			wire.Message = fmt.Sprintf("%s: %v", f.Message, f.Err)
+		}
+		if said, err = json.Marshal(&wire); err != nil {
+			return errors.Join(err, pipe.Close())
+		}
+	}
+	// The starter may be gone: nobody needs to know then.
+	_, _ = pipe.Write(said)
+	return pipe.Close()
+}

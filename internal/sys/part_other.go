@@ -1,0 +1,24 @@
+//go:build !linux
+
+package sys
+
+import (
+	"os"
+	"syscall"
+)
+
+// Part says how to start another process of tend itself.
+type Part struct {
+	Argv    []string
+	Env     []string
+	Files   []*os.File
+	Session bool
+}
+
+// PartProcess is not there on this system.
+type PartProcess struct{ PID int }
+
+func StartPart(Part) (*PartProcess, error)             { return nil, ErrUnsupported }
+func (*PartProcess) Signal(syscall.Signal) error       { return ErrUnsupported }
+func (*PartProcess) Wait() (syscall.WaitStatus, error) { return 0, ErrUnsupported }
+func (*PartProcess) Close()                            {}
