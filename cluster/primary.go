@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/internal/wire"
 	"github.com/tendproc/tend/ipc"
 )
 
@@ -97,9 +98,9 @@ func (p *Primary) Add(conn *ipc.Conn, o WorkerOptions) error {
 // message is queued if the worker does not read; a queue that overflows ends
 // the worker's channel.
 func (p *Primary) Send(id uint64, message []byte) error {
-	frame, err := messageFrame(message)
+	frame, err := wire.AppendMessage(nil, message)
 	if err != nil {
-		return err
+		return fmt.Errorf("cluster: send to worker %d: %w", id, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

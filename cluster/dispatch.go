@@ -1,0 +1,189 @@
+package cluster
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/ipc"
+)
+
+// activate says that l has, or may have, connections waiting.
+func (d *dispatcher) activate(l *listener) {
+	if !l.active {
+		l.active = true
+		d.active = append(d.active, l)
+	}
+}
+
+// pumpAll hands out what can be handed out now.
+func (d *dispatcher) pumpAll() {
+	if d.now.Before(d.pause) {
+		return
+	}
+	kept := d.active[:0]
+	for _, l := range d.active {
+		if !l.closed() && d.pump(l) {
+			kept = append(kept, l)
+			continue
+		}
+		l.active = false
+	}
+	clear(d.active[len(kept):])
+	d.active = kept
+}
+
+// pump hands out l's connections while somebody has room, and reports whether
+// more are or may be waiting. Nothing is accepted that cannot be handed on at
+// once: what waits, waits in the kernel.
+func (d *dispatcher) pump(l *listener) (more bool) {
+	for {
+		if d.now.Before(d.pause) {
+			return true
+		}
+		s := next(l.seats, d.p.options.Window, d.now)
+		if s == nil {
+			return len(l.waiting) > 0 || slices.ContainsFunc(l.sources, func(s *source) bool { return s.more })
+		}
+		fd, ok := d.take(l)
+		if !ok {
+			return d.now.Before(d.pause)
+		}
+		d.hand(s, l, fd)
+	}
+}
+
+// take gets the next connection of l. It is the caller's.
+func (d *dispatcher) take(l *listener) (fd int, ok bool) {
+	if len(l.waiting) > 0 {
+		fd = l.waiting[0]
+		l.waiting = l.waiting[1:]
+		return fd, true
+	}
+	for _, s := range l.sources {
+		if !s.more {
+			continue
+		}
+		fd, err := sys.Accept(s.fd)
+		if err == nil {
+			return fd, true
+		}
+		if sys.Shortage(err) {
+			d.pause = d.now.Add(shortagePause)
+			return -1, false
+		}
+		// Errors of the connection itself come once each (accept(2)).
+		s.more = !errors.Is(err, syscall.EAGAIN)
+		if s.more && !passing(err) {
+			s.more = false
+		}
+		if s.more {
+			return d.take(l)
+		}
+	}
+	return -1, false
+}
+
+// passing reports whether an error of accept is about one connection only.
+func passing(err error) bool {
+	for _, e := range []error{
+		syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT, syscall.EHOSTDOWN,
+		syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH, syscall.EPERM,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// hand gives the connection fd to the worker of s and keeps it until the worker
+// has answered. If it cannot be sent now it waits for another turn.
+func (d *dispatcher) hand(s *seat, l *listener, fd int) {
+	w := s.worker
+	d.frame = l.newConn(w.bun).Append(d.frame[:0], w.seq)
+	switch err := w.conn.TrySend(d.frame, fd); {
+	case err == nil:
+		w.sent.add(sent{seq: w.seq, fd: fd, listener: l, at: d.now})
+		w.seq++
+		w.sent.trim(&w.load)
+		l.turns++
+		s.turn = l.turns
+		return
+	case errors.Is(err, ipc.ErrWouldBlock):
+		d.watch(w, true)
+	case sys.Shortage(err):
+		d.pause = d.now.Add(shortagePause)
+	default:
+		d.broken(w, err)
+	}
+	l.waiting = slices.Insert(l.waiting, 0, fd)
+}
+
+// answered takes the worker's word on the connection that was sent with seq.
+func (d *dispatcher) answered(w *worker, seq int64, accepted bool) {
+	s := w.sent.answer(seq)
+	if s == nil {
+		return
+	}
+	l, fd := s.listener, s.fd
+	seat := l.seat(w)
+	if accepted {
+		sys.Close(fd)
+		if seat != nil {
+			seat.accepted()
+		}
+	} else {
+		if seat != nil {
+			seat.refused(d.now)
+		}
+		d.again(l, fd)
+	}
+	w.sent.trim(&w.load)
+}
+
+// again puts a connection back that its worker did not take.
+func (d *dispatcher) again(l *listener, fd int) {
+	if l.closed() {
+		sys.Close(fd)
+		return
+	}
+	l.waiting = append(l.waiting, fd)
+	d.activate(l)
+}
+
+// refusedHandle deals with a worker that found no descriptor with a message:
+// it has too many open. A connection goes elsewhere, a listener is sent again.
+func (d *dispatcher) refusedHandle(w *worker) {
+	s := w.sent.acknowledged()
+	if s == nil {
+		return
+	}
+	s.answered = true
+	what := *s
+	w.sent.trim(&w.load)
+	if what.fd < 0 {
+		d.lendAgain(w, what)
+		return
+	}
+	if seat := what.listener.seat(w); seat != nil {
+		seat.refused(d.now)
+	}
+	d.again(what.listener, what.fd)
+}
+
+// settle decides about what a worker had when it died.
+func (d *dispatcher) settle(w *worker) {
+	for _, s := range w.sent.entries[w.sent.head:] {
+		switch s.fate() {
+		case done:
+		case lost:
+			sys.Close(s.fd)
+		case again:
+			d.again(s.listener, s.fd)
+		}
+	}
+	w.sent = ledger{}
+	w.load.pending = 0
+}

@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/internal/wire"
+)
+
+// ident tells listeners apart: workers that ask for the same share one.
+type ident struct {
+	kind      wire.AddressType
+	address   string // "" when no host was given, and for "listen on any"
+	hasHost   bool
+	port      int
+	v6Only    bool
+	reuseAddr bool
+	reusePort bool   // a socket for each worker
+	group     string // of port 0 only
+	index     int    // of port 0 only: the worker's n-th server of the kind
+}
+
+// listener is one address that workers serve. The dispatcher's.
+type listener struct {
+	ident
+	key       string // its name on the wire
+	fd        int    // -1 when closed, and for reusePort
+	bound     netip.AddrPort
+	address   string // for people: "tcp [::]:3000"
+	path      string // of a Unix socket
+	file      [2]uint64
+	groups    map[string]struct{} // it stays open while there is one
+	users     []*worker           // who has it and has not closed it
+	seats     []*seat             // of the users that are handed connections
+	data      []byte              // of the first TLS server, for all
+	sources   []*source           // sockets that the primary accepts from
+	slots     []*slot             // reusePort
+	waiting   []int               // connections that found nobody yet; owned
+	active    bool                // in dispatcher.active
+	turns     uint64
+	templates [2]*wire.NewConn // Node, Bun
+}
+
+// source is a socket that the primary accepts from. It does not own fd.
+type source struct {
+	listener *listener
+	fd       int
+	token    uint64
+	more     bool // connections may be waiting: the event that said so is used up
+}
+
+func (l *listener) closed() bool { return l.key == "" }
+
+func (l *listener) seat(w *worker) *seat {
+	for _, s := range l.seats {
+		if s.worker == w {
+			return s
+		}
+	}
+	return nil
+}
+
+// newConn is the template of messages that hand out l's connections.
+func (l *listener) newConn(bun bool) *wire.NewConn {
+	i := 0
+	if bun {
+		i = 1
+	}
+	if l.templates[i] == nil {
+		t := wire.NewConnTemplate(l.key, bun)
+		l.templates[i] = &t
+	}
+	return l.templates[i]
+}
+
+// join makes the worker a user of l. With hands set it is handed connections.
+func (d *dispatcher) join(w *worker, l *listener, hands bool) {
+	l.groups[w.Group] = struct{}{}
+	l.users = append(l.users, w)
+	w.uses = append(w.uses, l)
+	if !hands {
+		return
+	}
+	// A newcomer is served first, and not for all the turns it was not there.
+	s := &seat{worker: w, load: &w.load}
+	if len(l.seats) > 0 {
+		s.turn = slices.MinFunc(l.seats, func(a, b *seat) int { return int(int64(a.turn - b.turn)) }).turn
+	}
+	l.seats = append(l.seats, s)
+	if len(l.waiting) > 0 || len(l.sources) > 0 {
+		d.activate(l)
+	}
+}
+
+// leave ends the worker's use of l.
+func (d *dispatcher) leave(w *worker, l *listener) {
+	l.users = slices.DeleteFunc(l.users, func(u *worker) bool { return u == w })
+	l.seats = slices.DeleteFunc(l.seats, func(s *seat) bool { return s.worker == w })
+	w.uses = slices.DeleteFunc(w.uses, func(u *listener) bool { return u == l })
+	d.vacate(w, l)
+}
+
+// accept makes the primary take connections from fd for l.
+func (d *dispatcher) accept(l *listener, fd int) error {
+	s := &source{listener: l, fd: fd, token: d.nextToken(), more: true}
+	if err := d.poller.Add(fd, sys.Readable, s.token); err != nil {
+		return err
+	}
+	d.byToken[s.token] = s
+	l.sources = append(l.sources, s)
+	d.activate(l)
+	return nil
+}
+
+// stopAccepting ends what accept began.
+func (d *dispatcher) stopAccepting(l *listener, fd int) {
+	l.sources = slices.DeleteFunc(l.sources, func(s *source) bool {
+		if s.fd != fd {
+			return false
+		}
+		d.poller.Remove(s.fd)
+		delete(d.byToken, s.token)
+		return true
+	})
+}
+
+// shut closes the listener for good.
+func (d *dispatcher) shut(l *listener) {
+	delete(d.table, l.ident)
+	for len(l.sources) > 0 {
+		d.stopAccepting(l, l.sources[0].fd)
+	}
+	for _, w := range l.users {
+		w.uses = slices.DeleteFunc(w.uses, func(u *listener) bool { return u == l })
+	}
+	for _, fd := range l.waiting {
+		sys.Close(fd)
+	}
+	if l.path != "" && l.file == sys.SocketFile(l.path) {
+		sys.RemoveSocketFile(l.path) // ours still, not a successor's
+	}
+	d.forget(l.key)
+	for i, s := range l.slots {
+		d.forget(slotName(l, i))
+		sys.Close(s.fd)
+	}
+	if l.fd >= 0 {
+		sys.Close(l.fd)
+	}
+	l.key, l.fd = "", -1
+	l.users, l.seats, l.waiting, l.slots = nil, nil, nil, nil
+}
+
+// hold tells the holder of a socket before it is used.
+func (d *dispatcher) hold(name string, fd int, meta string) error {
+	if d.p.options.Hold == nil {
+		return nil
+	}
+	return d.p.options.Hold.Store("listener/"+name, fd, []byte(meta))
+}
+
+func (d *dispatcher) forget(name string) {
+	if d.p.options.Hold != nil {
+		d.p.options.Hold.Delete("listener/" + name)
+	}
+}
+
+// show writes an address for people.
+func show(kind wire.AddressType, host string, port int, path string) string {
+	network := "tcp"
+	switch kind {
+	case wire.UnixPath:
+		if path != "" && path[0] == 0 {
+			path = "@" + path[1:]
+		}
+		return "unix " + path
+	case wire.UDP4, wire.UDP6:
+		network = "udp"
+	case wire.AddressNone, wire.TCP4, wire.TCP6:
+	}
+	return network + " " + net.JoinHostPort(host, strconv.Itoa(port))
+}
