@@ -1,0 +1,99 @@
+package lifecycle
+
+// Event is something that happened to an instance: a command, a fact about one
+// of its lives, or time passing. Sealed: the types below.
+//
+//sumtype:decl
+type Event interface{ event() }
+
+// Commands.
+type (
+	Start   struct{} // goal Up; spawns unless something runs
+	Stop    struct{} // goal Down; ends all that runs
+	Restart struct{} // goal Up; ends what runs, then spawns
+	Reload  struct{} // goal Up; a cluster worker gets a successor before it goes, all else is a restart
+	Delete  struct{} // as Stop, then [Forget]
+	Reset   struct{} // counters to zero
+)
+
+// Facts. Each says which life it is about.
+type (
+	// Spawned: the process exists.
+	Spawned struct {
+		Gen uint64
+		PID int
+	}
+	// SpawnFailed: there is no process for this generation and will be none.
+	SpawnFailed struct {
+		Gen    uint64
+		Reason string
+		Final  bool // trying again cannot help
+	}
+	// Online: its runtime speaks.
+	Online struct{ Gen uint64 }
+	// Listening: it serves an address.
+	Listening struct{ Gen uint64 }
+	// ListenFailed: it did not get the address it asked for.
+	ListenFailed struct {
+		Gen    uint64
+		Reason string
+	}
+	// Ready: it said so.
+	Ready struct{ Gen uint64 }
+	// Leaving: it announced its end.
+	Leaving struct{ Gen uint64 }
+	// Disconnected: its end of the channel is closed.
+	Disconnected struct{ Gen uint64 }
+	// Exited: the main process ended, by Signal unless that is "".
+	Exited struct {
+		Gen    uint64
+		Code   int
+		Signal string
+	}
+	// Gone: nothing of it is left.
+	Gone struct{ Gen uint64 }
+)
+
+// Tick: time passed; due at [State.WakeAt], harmless at any other time.
+type Tick struct{}
+
+func (Start) event()        {}
+func (Stop) event()         {}
+func (Restart) event()      {}
+func (Reload) event()       {}
+func (Delete) event()       {}
+func (Reset) event()        {}
+func (Spawned) event()      {}
+func (SpawnFailed) event()  {}
+func (Online) event()       {}
+func (Listening) event()    {}
+func (ListenFailed) event() {}
+func (Ready) event()        {}
+func (Leaving) event()      {}
+func (Disconnected) event() {}
+func (Exited) event()       {}
+func (Gone) event()         {}
+func (Tick) event()         {}
+
+// Action is a decision to carry out, in order. Sealed: the types below.
+//
+//sumtype:decl
+type Action interface{ action() }
+
+type (
+	Spawn      struct{ Gen uint64 } // answered by Spawned or SpawnFailed
+	Cancel     struct{ Gen uint64 } // need not be spawned any more; if it is not, SpawnFailed answers
+	Unroute    struct{ Gen uint64 } // no new connections
+	Disconnect struct{ Gen uint64 } // close the channel when the old connections are done
+	Terminate  struct{ Gen uint64 } // ask to end
+	Kill       struct{ Gen uint64 } // the whole tree
+	Forget     struct{}             // the instance is deleted and nothing of it is left
+)
+
+func (Spawn) action()      {}
+func (Cancel) action()     {}
+func (Unroute) action()    {}
+func (Disconnect) action() {}
+func (Terminate) action()  {}
+func (Kill) action()       {}
+func (Forget) action()     {}

@@ -1,0 +1,324 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// rekill is how long after a SIGKILL the next follows, where something of the
+// tree is still there: a process may fork while its tree is being killed.
+const rekill = 5 * time.Second
+
+// Step takes an instance from one state to the next. It changes nothing that s
+// refers to. Facts about lives that are gone are dropped.
+func Step(p Policy, s State, ev Event, now time.Time) (State, []Action) {
+	s.Lives = slices.Clone(s.Lives)
+	m := step{p: p, s: s, now: now}
+	m.handle(ev)
+	m.settle()
+	return m.s, m.out
+}
+
+// step is one call of Step.
+type step struct {
+	p   Policy
+	s   State
+	now time.Time
+	out []Action
+}
+
+func (m *step) handle(ev Event) {
+	switch ev := ev.(type) {
+	case Start:
+		m.start()
+	case Stop:
+		m.stop()
+	case Restart:
+		m.restart()
+	case Reload:
+		m.reload()
+	case Delete:
+		m.s.Deleting = true
+		m.stop()
+	case Reset:
+		m.s.Restarts = 0
+		m.forgive()
+	case Spawned:
+		m.spawned(ev)
+	case SpawnFailed:
+		m.spawnFailed(ev)
+	case Online:
+		m.online(ev)
+	case Listening:
+		m.listening(ev)
+	case ListenFailed:
+		if l := m.s.Find(ev.Gen); l != nil {
+			l.Trouble = ev.Reason
+		}
+	case Ready:
+		m.ready(m.s.Find(ev.Gen))
+	case Leaving:
+		m.leaving(ev)
+	case Disconnected:
+		if l := m.s.Find(ev.Gen); l != nil && l.Stage == Draining && !l.Deadline.IsZero() {
+			m.end(l)
+		}
+	case Exited:
+		m.exited(ev)
+	case Gone:
+		m.exited(Exited{Gen: ev.Gen, Code: -1})
+		m.remove(ev.Gen)
+	case Tick:
+		m.tick()
+	}
+}
+
+// settle draws the conclusions that hold after every event.
+func (m *step) settle() {
+	if m.s.Phase == Stopping && len(m.s.Lives) == 0 {
+		m.s.Phase = Stopped
+		switch {
+		case m.s.Deleting:
+			m.do(Forget{})
+		case m.s.Goal == Up:
+			m.spawn(Current)
+		}
+	}
+	m.s.WakeAt = m.s.wakeAt()
+}
+
+func (m *step) do(a Action) { m.out = append(m.out, a) }
+
+func (m *step) start() {
+	if m.s.Deleting {
+		return
+	}
+	m.s.Goal = Up
+	m.forgive()
+	switch m.s.Phase {
+	case Stopped, Failed:
+		m.s.Reason = ""
+		m.spawn(Current)
+	case Backoff:
+		m.respawn()
+	case Starting, Running, Stopping: // settle spawns when the old one is gone
+	}
+}
+
+func (m *step) restart() {
+	if p := m.s.Phase; m.s.Deleting || p != Starting && p != Running {
+		m.start()
+		return
+	}
+	m.forgive()
+	m.s.Restarts++
+	m.endAll()
+}
+
+func (m *step) reload() {
+	if m.s.Phase != Running || !m.p.Cluster || m.s.Deleting {
+		m.restart()
+		return
+	}
+	m.forgive()
+	if m.s.as(Successor) == nil {
+		m.spawn(Successor)
+	}
+}
+
+func (m *step) stop() {
+	m.s.Goal = Down
+	m.s.Due = time.Time{}
+	m.endAll()
+}
+
+// forgive forgets how often it died: an operator's hand is a new beginning.
+func (m *step) forgive() {
+	m.s.Unstable, m.s.Streak, m.s.Short = 0, 0, nil
+}
+
+func (m *step) spawn(r Role) {
+	m.s.Gen++
+	m.s.Lives = append(m.s.Lives, Life{Gen: m.s.Gen, Role: r, Stage: Spawning})
+	m.s.Due = time.Time{}
+	if r == Current {
+		m.s.Phase = Starting
+	}
+	m.do(Spawn{m.s.Gen})
+}
+
+// respawn fills the instance again after a life that ended by itself.
+func (m *step) respawn() {
+	m.s.Restarts++
+	m.spawn(Current)
+}
+
+func (m *step) endAll() {
+	for i := range m.s.Lives {
+		l := &m.s.Lives[i]
+		if l.Role == Successor {
+			l.Role = Old
+		}
+		m.end(l)
+	}
+	m.s.Phase, m.s.Reason = Stopping, ""
+}
+
+// end asks a life to end, unless it is at that already.
+func (m *step) end(l *Life) {
+	switch l.Stage {
+	case Spawning:
+		m.do(Cancel{l.Gen})
+		l.Stage, l.Deadline = Ending, time.Time{}
+	case Booting, Serving, Draining:
+		if m.p.Cluster {
+			m.do(Unroute{l.Gen})
+		}
+		m.do(Terminate{l.Gen})
+		l.Stage, l.Deadline = Ending, m.now.Add(m.p.Grace)
+	case Ending, Killed, Ended:
+	}
+}
+
+func (m *step) remove(gen uint64) {
+	if i := m.s.index(gen); i >= 0 {
+		m.s.Lives = slices.Delete(m.s.Lives, i, i+1)
+	}
+}
+
+func (m *step) spawned(ev Spawned) {
+	l := m.s.Find(ev.Gen)
+	if l == nil || !l.SpawnedAt.IsZero() {
+		return
+	}
+	l.PID, l.SpawnedAt = ev.PID, m.now
+	if l.Stage == Ending { // unwanted since it was asked for
+		l.Stage = Booting
+		m.end(l)
+		return
+	}
+	l.Stage, l.Deadline = Booting, m.now.Add(m.p.ListenTimeout)
+	if !m.p.Cluster && !m.p.WaitReady {
+		l.Deadline = m.now.Add(m.p.Prove)
+	}
+}
+
+func (m *step) online(ev Online) {
+	l := m.s.Find(ev.Gen)
+	if l == nil || !l.OnlineAt.IsZero() {
+		return
+	}
+	l.OnlineAt = m.now
+	if l.Stage == Booting && m.proves(l) {
+		l.Deadline = m.now.Add(m.p.Prove)
+	}
+}
+
+// proves says whether a booting life shows that it is ready by staying up: who
+// was never seen to listen may not mean to.
+func (m *step) proves(l *Life) bool {
+	if m.p.WaitReady {
+		return false
+	}
+	return !m.p.Cluster || !m.s.Listens && !l.OnlineAt.IsZero()
+}
+
+func (m *step) listening(ev Listening) {
+	l := m.s.Find(ev.Gen)
+	if l == nil || l.Role == Old {
+		return
+	}
+	m.s.Listens, l.Trouble = true, ""
+	if !m.p.WaitReady {
+		m.ready(l)
+	}
+}
+
+func (m *step) ready(l *Life) {
+	switch {
+	case l == nil || l.Stage != Booting && !l.Overdue || l.Role == Old:
+	case l.Overdue:
+		l.Overdue = false
+		m.s.Reason = ""
+	case l.Role == Successor:
+		l.Stage, l.Deadline = Serving, time.Time{}
+		m.succeed(l)
+	default:
+		l.Stage, l.Deadline = Serving, time.Time{}
+		m.s.Phase, m.s.Reason = Running, ""
+	}
+}
+
+// succeed puts a ready successor in the place of the current life, which drains.
+func (m *step) succeed(l *Life) {
+	if c := m.s.Current(); c != nil {
+		c.Role = Old
+		if m.p.Cluster {
+			m.do(Unroute{c.Gen})
+			m.do(Disconnect{c.Gen})
+			c.Stage, c.Deadline = Draining, m.now.Add(m.p.Grace)
+		} else {
+			m.end(c)
+		}
+	}
+	l.Role = Current
+	m.s.Restarts++
+	m.s.Phase, m.s.Reason = Running, ""
+}
+
+func (m *step) tick() {
+	for i := range m.s.Lives {
+		if l := &m.s.Lives[i]; !l.Deadline.IsZero() && !l.Deadline.After(m.now) {
+			m.overdue(l)
+		}
+	}
+	if m.s.Phase == Backoff && !m.s.Due.After(m.now) {
+		m.respawn()
+	}
+}
+
+// overdue is a life whose stage has lasted as long as it may.
+func (m *step) overdue(l *Life) {
+	switch l.Stage {
+	case Booting:
+		if m.proves(l) {
+			m.ready(l)
+			return
+		}
+		m.s.Failure = Failure{l.Gen, m.notReady(l)}
+		if l.Role == Successor {
+			l.Role = Old
+			m.end(l)
+			return
+		}
+		// It may only be slow: it stays, and who waits for it is told.
+		l.Stage, l.Deadline, l.Overdue = Serving, time.Time{}, true
+		m.s.Phase, m.s.Reason = Running, m.s.Failure.Reason
+	case Draining:
+		m.end(l)
+	case Ending, Killed:
+		m.do(Kill{l.Gen})
+		l.Stage, l.Deadline = Killed, m.now.Add(rekill)
+	case Ended:
+		m.do(Kill{l.Gen})
+		l.Deadline = m.now.Add(rekill)
+	case Spawning, Serving:
+		l.Deadline = time.Time{}
+	}
+}
+
+func (m *step) notReady(l *Life) string {
+	what := "did not listen"
+	switch {
+	case m.p.WaitReady:
+		what = "did not say that it is ready"
+	case l.OnlineAt.IsZero():
+		what = "did not come online"
+	}
+	text := fmt.Sprintf("%s within %v", what, m.p.ListenTimeout)
+	if l.Trouble != "" {
+		text += ": " + l.Trouble
+	}
+	return text
+}
