@@ -51,3 +51,18 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 	}
 	return Connect(ctx, home)
 }
+
+// RunPart runs the part of tend that args name: "keeper --home H" or "daemon
+// --home H", as [Ensure] starts them. ok is false when args are none of these.
+func RunPart(ctx context.Context, args []string, version string) (ok bool, err error) {
+	if len(args) != 3 || args[1] != "--home" {
+		return false, nil
+	}
+	switch home := args[2]; args[0] {
+	case "keeper":
+		return true, keeper.Run(home)
+	case "daemon":
+		return true, Run(ctx, Options{Home: home, Version: version})
+	}
+	return false, nil
+}

@@ -1,0 +1,192 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/keeper"
+	"github.com/tendproc/tend/internal/sys"
+)
+
+// Options say what daemon to be.
+type Options struct {
+	Home    string
+	Version string // of the program
+}
+
+// settle is how long after the last request the memory it took is given back.
+const settle = 3 * time.Second
+
+// Run is the daemon's life: it serves until it is told to end by the API or by
+// SIGTERM, SIGINT or SIGQUIT, then stops every app and returns nil. It must
+// have been started by a keeper. SIGHUP does nothing; SIGUSR2 opens the log
+// files anew.
+func Run(ctx context.Context, o Options) error {
+	link, err := keeper.Inherit()
+	if err != nil {
+		return err
+	}
+	d := &daemon{
+		link: link, down: make(chan struct{}), asked: make(chan string, 1),
+		log: log.New(os.Stderr, fmt.Sprintf("daemon[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC),
+	}
+	d.info = event.Info{Version: o.Version, API: api.Version, PID: os.Getpid(), Home: o.Home, StartedAt: time.Now()}
+	err = d.run(ctx)
+	if err != nil {
+		// Only the first word counts: nothing is said to a starter that was told it is ready.
+		_ = link.Ready(err)
+	}
+	return errors.Join(err, link.Close())
+}
+
+// daemon is one daemon process.
+type daemon struct {
+	info event.Info
+	link *keeper.Link
+	log  *log.Logger
+
+	asked chan string   // a reason to end; the first counts
+	down  chan struct{} // closed when every app is stopped
+}
+
+func (d *daemon) run(ctx context.Context) error {
+	// Little is allocated at a time here, and idle memory is what people look at.
+	debug.SetGCPercent(50)
+	if err := sys.SetTitle("tend daemon"); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	p, err := newParts(d.info.Home, d.log)
+	if err != nil {
+		return err
+	}
+	idle := time.AfterFunc(settle, debug.FreeOSMemory)
+	defer idle.Stop()
+	server := api.NewServer(&service{Supervisor: p.supervisor, daemon: d, logs: p.logs}, api.ServerOptions{
+		Log:  d.log,
+		Used: func() { idle.Reset(settle) },
+	})
+	var running group
+	stopParts := p.start(ctx, &running)
+	stopLink := running.start(ctx, "keeper", func(ctx context.Context) error {
+		return d.link.Run(ctx, func() { d.log.Print("the keeper is gone; going on without it") })
+	})
+	stopServer := running.start(ctx, "api", func(ctx context.Context) error { return server.Serve(ctx, d.link.Listener) })
+	if err := d.link.Ready(nil); err != nil {
+		d.log.Printf("tell the keeper: %v", err)
+	}
+	why, err := d.wait(ctx, signals, &running, p)
+	if err == nil {
+		d.end(ctx, why, p)
+	}
+	// In reverse. What asked for the end is answered before the server stops.
+	stopServer()
+	stopLink()
+	stopParts()
+	return errors.Join(err, running.wait())
+}
+
+// wait returns why the daemon is to end, or the error of a part that broke.
+func (d *daemon) wait(ctx context.Context, signals <-chan os.Signal, running *group, p *parts) (string, error) {
+	for {
+		select {
+		case sig := <-signals:
+			switch sig {
+			case syscall.SIGHUP:
+			case syscall.SIGUSR2:
+				if err := p.logs.Reopen(); err != nil {
+					d.log.Print(err)
+				}
+			default:
+				return sig.String(), nil
+			}
+		case why := <-d.asked:
+			return why, nil
+		case <-ctx.Done():
+			return "canceled", nil
+		case err := <-running.failed():
+			return "", err
+		}
+	}
+}
+
+// end stops every app. From its begin nobody new reaches this daemon: the next
+// one can already be asked for, and starts when this one is gone.
+func (d *daemon) end(ctx context.Context, why string, p *parts) {
+	if err := d.link.Ending(); err != nil {
+		d.log.Printf("tell the keeper: %v", err)
+	}
+	d.log.Printf("ending (%s): stopping every app", why)
+	// Each app's own grace bounds this.
+	if err := p.supervisor.Shutdown(context.WithoutCancel(ctx)); err != nil {
+		d.log.Printf("stop the apps: %v", err)
+	}
+	close(d.down)
+}
+
+// group runs parts and joins them.
+type group struct {
+	wg   sync.WaitGroup
+	once sync.Once
+	errs chan error
+
+	mu  sync.Mutex // guards all
+	all []error
+}
+
+// failed is where the first error of a part comes out that was not told to end.
+func (g *group) failed() chan error {
+	g.once.Do(func() { g.errs = make(chan error, 1) })
+	return g.errs
+}
+
+// start runs a part until the returned function is called, which waits for it.
+func (g *group) start(ctx context.Context, name string, run func(context.Context) error) (stop func()) {
+	// A part ends when it is told, in its turn: not all at once with ctx.
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	failed := g.failed()
+	g.wg.Go(func() {
+		defer close(done)
+		err := run(own)
+		told := own.Err() != nil
+		if err == nil || (told && errors.Is(err, context.Canceled)) {
+			return
+		}
+		err = fmt.Errorf("%s: %w", name, err)
+		if !told {
+			select {
+			case failed <- err:
+				return
+			default:
+			}
+		}
+		g.mu.Lock()
+		g.all = append(g.all, err)
+		g.mu.Unlock()
+	})
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// wait joins every part.
+func (g *group) wait() error {
+	g.wg.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return errors.Join(g.all...)
+}
