@@ -5,9 +5,18 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/spec"
 )
 
 // IO is the world a command runs in.
@@ -31,6 +40,246 @@ type Daemon interface {
 	Home() string
 }
 
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitInterrupted = 130 // as a shell has it after Ctrl-C
+)
+
+// errUsage ends a command with exit 1 after its help was printed.
+var errUsage = errors.New("usage")
+
 // Run carries out one command line (without the program's name) and returns
 // its exit code. It starts nothing that outlives it but the daemon.
-func Run(ctx context.Context, args []string, stdio IO, d Daemon) int { return 0 }
+func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
+	c := &command{IO: stdio, daemon: d}
+	root := c.root()
+	c.values = &values{fs: root.PersistentFlags()}
+	args = prepare(args, c.values.fs)
+	c.mute(args)
+	root.SetArgs(args)
+	root.SetOut(stdio.Out)
+	root.SetErr(stdio.Err)
+	switch err := root.ExecuteContext(ctx); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitFailed
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		c.warn("interrupted; what was asked of the daemon goes on there")
+		return exitInterrupted
+	default:
+		c.report(err)
+		return exitFailed
+	}
+}
+
+// command is one command line at work.
+type command struct {
+	IO
+	daemon Daemon
+	values *values
+	verb   string // its first name, for the errors
+	silent bool
+	color  bool
+}
+
+// mute sets what must be known before the flags are parsed, since their errors
+// heed it too: silence and colour.
+func (c *command) mute(args []string) {
+	c.color = c.Terminal && c.env("NO_COLOR") == "" && c.env("TERM") != "dumb"
+	c.silent = c.env("PM2_SILENT") != "" || c.env("TEND_SILENT") != ""
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return
+		case i > 0 && takesNext(args[i-1], c.values.fs):
+		case arg == "-s" || arg == "--silent":
+			c.silent = true
+		case arg == "--no-color":
+			c.color = false
+		}
+	}
+}
+
+func (c *command) env(key string) string {
+	for _, kv := range c.Env {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == key {
+			return v
+		}
+	}
+	return ""
+}
+
+// say prints progress and results for people: not when silent, not among JSON.
+func (c *command) say(format string, args ...any) {
+	if !c.silent && !c.values.on("json") {
+		fmt.Fprintf(c.Out, format, args...)
+	}
+}
+
+// done is a line that says what was done.
+func (c *command) done(format string, args ...any) {
+	c.say("%s %s\n", c.paint(green, "✓"), fmt.Sprintf(format, args...))
+}
+
+func (c *command) warn(format string, args ...any) {
+	if !c.silent {
+		fmt.Fprintf(c.Err, "%s %s\n", c.paint(yellow, "!"), fmt.Sprintf(format, args...))
+	}
+}
+
+// data prints what was asked for; silence does not keep it back.
+func (c *command) data(format string, args ...any) { fmt.Fprintf(c.Out, format, args...) }
+
+// json prints v as one line of JSON.
+func (c *command) json(v any) error {
+	enc := json.NewEncoder(c.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// report prints an error: what and why, the last lines of the log, the remedy.
+func (c *command) report(err error) {
+	if c.silent {
+		return
+	}
+	e := c.asFault(err)
+	if c.values.on("json") {
+		enc := json.NewEncoder(c.Err)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(map[string]any{"error": e}) // nobody to tell if standard error is gone
+		return
+	}
+	fmt.Fprintf(c.Err, "%s %s\n", c.paint(red, "✗"), clean(e.Error()))
+	for _, line := range e.Log {
+		fmt.Fprintf(c.Err, "    %s\n", c.paint(dim, clean(line)))
+	}
+	if e.Remedy != "" {
+		fmt.Fprintf(c.Err, "  %s\n", e.Remedy)
+	}
+}
+
+// asFault puts the verb before an error that does not say what was being done.
+func (c *command) asFault(err error) *fault.Error {
+	var e fault.Error
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		e = *f
+		if e.Err != nil {
+			e.Message, e.Err = strings.TrimPrefix(e.Message+": "+e.Err.Error(), ": "), nil
+		}
+	} else {
+		e = fault.Error{Code: fault.Internal, Message: err.Error()}
+	}
+	if e.Op == "" {
+		e.Op = c.verb
+	}
+	return &e
+}
+
+func (c *command) caller() spec.Caller {
+	return spec.Caller{Cwd: c.Cwd, Env: c.values.filtered(c.Env)}
+}
+
+// root builds the tree of verbs.
+func (c *command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "tend", SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.bare(cmd, unmark(args)) },
+		CompletionOptions: cobra.CompletionOptions{
+			HiddenDefaultCmd: true,
+		},
+	}
+	defineFlags(root.PersistentFlags())
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { c.help(cmd) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
+	for _, v := range verbs() {
+		root.AddCommand(c.cobra(v))
+	}
+	root.SetHelpCommand(c.helpCommand(root))
+	return root
+}
+
+// cobra makes a verb known to the parser.
+func (c *command) cobra(v verb) *cobra.Command {
+	return &cobra.Command{
+		Use: v.use, Aliases: v.aliases, Short: v.short,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.verb = cmd.Name()
+			if c.values.on("version") {
+				return c.version()
+			}
+			args = unmark(args)
+			own := []string(nil)
+			if n := cmd.ArgsLenAtDash(); n >= 0 {
+				args, own = args[:n], args[n:]
+			}
+			if err := v.check(args); err != nil {
+				return err
+			}
+			return v.run(cmd.Context(), c, operands{args: args, own: own, dashed: cmd.ArgsLenAtDash() >= 0})
+		},
+	}
+}
+
+// bare is tend without a verb we know.
+func (c *command) bare(cmd *cobra.Command, args []string) error {
+	if c.values.on("version") {
+		return c.version()
+	}
+	if len(args) == 0 {
+		c.help(cmd)
+		return errUsage
+	}
+	return unknownVerb(args[0])
+}
+
+func unknownVerb(word string) error {
+	var known []string
+	for _, v := range verbs() {
+		known = append(append(known, v.name()), v.aliases...)
+	}
+	e := &fault.Error{Code: fault.Invalid, Message: "command not found: " + clean(word), Remedy: "tend help lists the commands."}
+	if near := spec.Nearest(word, known); near != "" {
+		e.Remedy = "Did you mean tend " + near + "? tend help lists the commands."
+	} else if strings.ContainsAny(word, "./") {
+		e.Remedy = "To start a program: tend start " + clean(word)
+	}
+	for _, v := range laterVerbs {
+		if word == v {
+			e.Code, e.Message = fault.Unsupported, word+": this command of pm2 is not supported yet"
+			e.Remedy = "tend help lists the commands."
+		}
+	}
+	return e
+}
+
+// flagFault puts the parser's errors into our words.
+func flagFault(err error) error {
+	e := &fault.Error{Code: fault.Invalid, Message: err.Error(), Remedy: "tend help COMMAND lists the flags."}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		name := unknown.GetSpecifiedName()
+		short := unknown.GetSpecifiedShortnames() != ""
+		dashed := "--" + name
+		if short {
+			dashed = "-" + name
+		}
+		if short && strings.Contains(lackingShort, name) || !short && contains(lacking, name) {
+			e.Code, e.Field, e.Message = fault.Unsupported, dashed, "this flag of pm2 is not supported yet"
+			e.Remedy = "Leave it out; nothing was changed."
+			return e
+		}
+		e.Message = "unknown flag " + dashed
+		if near := spec.Nearest(name, flagNames()); near != "" && !short {
+			e.Remedy = "Did you mean --" + near + "?"
+		}
+		return e
+	}
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		e.Field, e.Message = "--"+missing.GetFlag().Name, "needs a value"
+	}
+	return e
+}

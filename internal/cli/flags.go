@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// topic says which verbs a flag means something to; it is listed in their help.
+// PM2 accepts every flag with every verb, and so do we.
+type topic int
+
+const (
+	general topic = iota
+	declare       // what an app is: start, restart, reload
+	acting        // how a command on an app is carried out
+	listing
+	logging
+	ignored // for PM2's sake: what it asks for is so anyway
+)
+
+// flagSpec declares one flag. A flag without a value is a switch.
+type flagSpec struct {
+	name, short, value string
+	topic              topic
+	usage              string
+}
+
+// flagSpecs are all flags there are, in the order of the help.
+var flagSpecs = []flagSpec{
+	{"name", "n", "NAME", declare, "name of the app; the script's base name by default. On restart: renames"},
+	{"namespace", "", "NAME", declare, "group the app belongs to (default \"default\")"},
+	{"instances", "i", "N", declare, "number of processes: 4, max or 0 for one a CPU, -1 for all CPUs but one. Makes a Node app a cluster"},
+	{"exec-mode", "", "MODE", declare, "fork or cluster, where the choice made from -i and the interpreter is not meant"},
+	{"execute-command", "x", "", declare, "same as --exec-mode fork"},
+	{"scheduler", "", "HOW", declare, "how a cluster's workers get connections: rr (default), shared or reuseport"},
+	{"interpreter", "", "PROGRAM", declare, "runs the script; none runs the file itself"},
+	{"interpreter-args", "", "ARGS", declare, "arguments of the interpreter, split as a shell would"},
+	{"node-args", "", "ARGS", declare, "same as --interpreter-args"},
+	{"cwd", "", "FOLDER", declare, "working folder; paths of the script and the logs are taken from it"},
+	{"env", "", "KEY=VALUE", declare, "set a variable of the app's environment; may be repeated"},
+	{"filter-env", "", "TEXT", declare, "leave out the caller's variables whose name contains TEXT; may be repeated"},
+	{"update-env", "a", "", declare, "restart, reload: lay the caller's environment over the old one"},
+	{"output", "o", "FILE", declare, "log of standard output; NULL for none"},
+	{"error", "e", "FILE", declare, "log of standard error; NULL for none"},
+	{"merge-logs", "", "", declare, "one log file for all instances: no number in its name"},
+	{"disable-logs", "", "", declare, "keep no logs"},
+	{"log", "l", "raw", declare, "raw: the app writes its log files itself, past tend: cheapest, unstamped"},
+	{"log-date-format", "", "FORMAT", declare, "stamp each line, in tokens such as YYYY-MM-DD HH:mm:ss.SSS"},
+	{"time", "", "", declare, "same as --log-date-format YYYY-MM-DDTHH:mm:ss"},
+	{"no-autorestart", "", "", declare, "when the app ends, let it be"},
+	{"max-restarts", "", "N", declare, "short lives in a row before it is given up (default 16)"},
+	{"min-uptime", "", "TIME", declare, "a life below this is a short one (default 1s)"},
+	{"restart-delay", "", "TIME", declare, "pause before every restart (default none)"},
+	{"exp-backoff-restart-delay", "", "TIME", declare, "first pause of the growing ones between restarts of an app that keeps dying"},
+	{"stop-exit-codes", "", "N…", declare, "exit codes after which it is not restarted: --stop-exit-codes 0 3"},
+	{"stop-signal", "", "SIGNAL", declare, "signal that asks it to end (default SIGINT for Node and Bun, else SIGTERM)"},
+	{"kill-timeout", "k", "TIME", declare, "grace between that signal and SIGKILL (default 1600 ms)"},
+	{"no-treekill", "", "", declare, "signal only the process, not its descendants"},
+	{"shutdown-with-message", "", "", declare, "ask it to end by the IPC message \"shutdown\" in place of a signal"},
+	{"wait-ready", "", "", declare, "it is up when it sends the IPC message \"ready\""},
+	{"listen-timeout", "", "TIME", declare, "how long it may take to listen or be ready (default 30s)"},
+	{"instance-var", "", "NAME", declare, "variable that tells an instance its number (default NODE_APP_INSTANCE)"},
+	{"uid", "", "USER", declare, "run as this user; needs root"},
+	{"gid", "", "GROUP", declare, "run as this group; needs root"},
+	{"force", "f", "", acting, "start: a further app of a script that runs already"},
+	{"parallel", "", "N", acting, "reload: instances replaced at a time (default 1)"},
+	{"mini-list", "m", "", listing, "plain blocks in place of a table"},
+	{"sort", "", "FIELD", listing, "order: name, namespace, pid, id, cpu, memory, uptime or status, with :desc to turn it round"},
+	{"lines", "", "N", logging, "how many lines of the end of each file (default 15)"},
+	{"nostream", "", "", logging, "end after those lines; do not follow"},
+	{"err", "", "", logging, "standard error only"},
+	{"out", "", "", logging, "standard output only"},
+	{"raw", "", "", logging, "the lines alone, without the prefix"},
+	{"json", "", "", general, "JSON in place of text"},
+	{"silent", "s", "", general, "no tables, no progress, no errors: the exit code tells"},
+	{"no-color", "", "", general, "no colours, as NO_COLOR in the environment"},
+	{"help", "h", "", general, "help"},
+	{"version", "v", "", general, "version"},
+	{"no-pmx", "", "", ignored, "there is no agent to inject"},
+	{"no-automation", "", "", ignored, "there is no agent to inject"},
+	{"no-vizion", "", "", ignored, "git is not asked"},
+	{"disable-trace", "", "", ignored, "nothing is traced"},
+	{"disable-source-map-support", "", "", ignored, "source maps are left to the runtime"},
+}
+
+// otherNames are further spellings of flags.
+var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-restart-delay", "kill-signal": "stop-signal"}
+
+// lacking are the flags of PM2 that tend does not have yet.
+var lacking = []string{
+	"ext", "log-type", "max-memory-restart", "pid", "user", "hp", "wait-ip", "service-name", "cron", "cron-restart",
+	"write", "no-daemon", "source-map-support", "only", "watch", "ignore-watch", "watch-delay", "no-autostart",
+	"trace", "v8", "event-loop-inspector", "deep-monitoring", "attach", "fresh", "daemon", "container", "dist",
+	"image-name", "node-version", "dockerdaemon", "timestamp", "format", "highlight",
+}
+
+// lackingShort are their one-letter forms.
+const lackingShort = "pucw"
+
+// repeated are the flags that may be given more than once.
+var repeated = []string{"env", "filter-env", "stop-exit-codes"}
+
+func defineFlags(fs *pflag.FlagSet) {
+	fs.SortFlags = false
+	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if other, ok := otherNames[name]; ok {
+			name = other
+		}
+		return pflag.NormalizedName(name)
+	})
+	for _, f := range flagSpecs {
+		switch {
+		case f.value == "":
+			fs.BoolP(f.name, f.short, false, f.usage)
+		case slices.Contains(repeated, f.name):
+			fs.StringArrayP(f.name, f.short, nil, f.usage)
+		default:
+			fs.StringP(f.name, f.short, "", f.usage)
+		}
+	}
+}
+
+// synopsis is how the help shows the flag.
+func (f flagSpec) synopsis() string {
+	var b strings.Builder
+	if f.short != "" {
+		b.WriteString("-" + f.short + ", ")
+	}
+	b.WriteString("--" + f.name)
+	if f.value != "" {
+		b.WriteString(" " + f.value)
+	}
+	return b.String()
+}

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/event"
+)
+
+// tailLines is how many lines of each file logs shows first.
+const tailLines = 15
+
+func runLogs(ctx context.Context, c *command, o operands) error {
+	req := api.LogsRequest{Lines: tailLines, Follow: !c.values.on("nostream")}
+	if len(o.args) > 0 {
+		req.Target = o.args[0]
+		c.verb = "logs " + clean(req.Target)
+	}
+	if n := c.values.number("lines"); n != nil {
+		req.Lines = max(0, *n)
+	}
+	if c.values.err != nil {
+		return c.values.err
+	}
+	switch err, out := c.values.on("err"), c.values.on("out"); {
+	case err && !out:
+		req.Stream = "err"
+	case out && !err:
+		req.Stream = "out"
+	}
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	p := c.linePrinter(ctx, svc)
+	err = svc.Logs(ctx, req, p.print)
+	if flushErr := p.out.Flush(); err == nil {
+		err = flushErr
+	}
+	if req.Follow && stopped(ctx, err) {
+		return nil // Ctrl-C is how one ends it
+	}
+	return err
+}
+
+// linePrinter writes log lines in the form asked for.
+type linePrinter struct {
+	c      *command
+	out    *bufio.Writer
+	names  int // width of the widest "id|name"
+	format func(event.LogLine) error
+}
+
+func (c *command) linePrinter(ctx context.Context, svc api.Service) *linePrinter {
+	p := &linePrinter{c: c, out: bufio.NewWriterSize(c.Out, 64<<10)}
+	switch {
+	case c.values.on("json"):
+		p.format = p.json
+	case c.values.on("raw"):
+		p.format = p.raw
+	default:
+		p.format = p.prefixed
+		if snap, err := svc.List(ctx, false); err == nil {
+			for _, in := range snap.Instances {
+				p.names = max(p.names, width(prefix(in.ID, in.App)))
+			}
+		}
+	}
+	return p
+}
+
+// print writes one line through: whoever follows waits for it.
+func (p *linePrinter) print(line event.LogLine) error {
+	if err := p.format(line); err != nil {
+		return err
+	}
+	return p.out.Flush()
+}
+
+func prefix(id int, app string) string { return strconv.Itoa(id) + "|" + clean(app) }
+
+func (p *linePrinter) prefixed(line event.LogLine) error {
+	who := prefix(line.ID, line.App)
+	p.names = max(p.names, width(who))
+	head := pad(cell{who, ""}, min(p.names, 30), false, p.c.paint) + " | "
+	shade := palette[max(0, line.ID)%len(palette)]
+	if line.Stream == "err" {
+		shade = red
+	}
+	_, err := fmt.Fprintf(p.out, "%s%s\n", p.c.paint(shade, head), line.Text)
+	return err
+}
+
+func (p *linePrinter) raw(line event.LogLine) error {
+	_, err := fmt.Fprintf(p.out, "%s\n", line.Text)
+	return err
+}
+
+// json writes PM2's form of a line; the time is that of writing, where known.
+func (p *linePrinter) json(line event.LogLine) error {
+	form := struct {
+		Message   string `json:"message"`
+		Timestamp string `json:"timestamp,omitempty"`
+		Type      string `json:"type"`
+		ID        int    `json:"process_id"`
+		App       string `json:"app_name"`
+	}{line.Text, "", line.Stream, line.ID, line.App}
+	if !line.At.IsZero() {
+		form.Timestamp = line.At.Format(time.RFC3339Nano)
+	}
+	enc := json.NewEncoder(p.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(form)
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+)
+
+// list asks for all state without CPU and memory.
+func (c *command) list(ctx context.Context) (event.Snapshot, error) {
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return event.Snapshot{}, err
+	}
+	return svc.List(ctx, false)
+}
+
+func runEnv(ctx context.Context, c *command, o operands) error {
+	c.verb = "env " + clean(o.args[0])
+	snap, err := c.list(ctx)
+	if err != nil {
+		return err
+	}
+	found := named(snap, o.args[0])
+	if len(found) == 0 {
+		return unknownApp(snap, o.args[0])
+	}
+	app := appOf(snap, found[0])
+	if app == nil {
+		return unknownApp(snap, o.args[0])
+	}
+	if c.values.on("json") {
+		return c.json(app.Spec.Env)
+	}
+	for _, key := range slices.Sorted(maps.Keys(app.Spec.Env)) {
+		c.data("%s: %s\n", clean(key), clean(app.Spec.Env[key]))
+	}
+	return nil
+}
+
+func runPid(ctx context.Context, c *command, o operands) error {
+	snap, err := c.list(ctx)
+	if err != nil {
+		return err
+	}
+	pids := []int{}
+	for _, in := range snap.Instances {
+		if in.PID > 0 && (len(o.args) == 0 || in.App == o.args[0]) {
+			pids = append(pids, in.PID)
+		}
+	}
+	if c.values.on("json") {
+		return c.json(pids)
+	}
+	for _, pid := range pids {
+		c.data("%d\n", pid)
+	}
+	return nil
+}
+
+func runID(ctx context.Context, c *command, o operands) error {
+	snap, err := c.list(ctx)
+	if err != nil {
+		return err
+	}
+	ids := []int{}
+	for _, in := range snap.Instances {
+		if in.App == o.args[0] {
+			ids = append(ids, in.ID)
+		}
+	}
+	if c.values.on("json") {
+		return c.json(ids)
+	}
+	c.data("%s\n", idList(ids))
+	return nil
+}
+
+func runFlush(ctx context.Context, c *command, o operands) error {
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	target, what := "", "all logs"
+	if len(o.args) > 0 {
+		target, what = o.args[0], "logs of "+clean(o.args[0])
+		c.verb = "flush " + clean(target)
+	}
+	if err := svc.Flush(ctx, target); err != nil {
+		return err
+	}
+	c.done("%s emptied", what)
+	return nil
+}
+
+func runPing(ctx context.Context, c *command, _ operands) error {
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := svc.Ping(ctx)
+	if err != nil {
+		return err
+	}
+	if c.values.on("json") {
+		return c.json(info)
+	}
+	c.data("{ msg: 'pong' }\n")
+	return nil
+}
+
+// runKill does not start a daemon in order to end it.
+func runKill(ctx context.Context, c *command, _ operands) error {
+	svc, err := c.daemon.Connect(ctx)
+	if fault.CodeOf(err) == fault.Unavailable {
+		if c.values.on("json") {
+			return c.json(map[string]bool{"killed": false})
+		}
+		c.done("no daemon runs in %s", c.daemon.Home())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := svc.Kill(ctx); err != nil {
+		return err
+	}
+	if c.values.on("json") {
+		return c.json(map[string]bool{"killed": true})
+	}
+	c.done("all apps and the daemon are stopped")
+	return nil
+}
+
+func (c *command) version() error {
+	if c.values.on("json") {
+		return c.json(map[string]string{"version": c.Version})
+	}
+	c.data("%s\n", c.Version)
+	return nil
+}
+
+// stopped says whether err is only the end of the wait.
+func stopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+}

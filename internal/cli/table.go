@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// cell is one field of a table.
+type cell struct {
+	text  string
+	style style
+}
+
+// column is a column of a table and its cells from top to bottom.
+type column struct {
+	title string
+	right bool // numbers
+	drop  int  // the higher, the sooner it goes when there is no room; 0 never
+	cells []cell
+}
+
+// table is drawn within a number of terminal columns: what does not fit is
+// left out, column by column, and at last the widest column is cut.
+type table struct {
+	columns []column
+	rows    int
+}
+
+// cellWidths measures without regard to the locale: box-drawing and ↺ are
+// narrow everywhere but in old East Asian terminals.
+var cellWidths = &runewidth.Condition{EastAsianWidth: false, StrictEmojiNeutral: true}
+
+func width(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return cellWidths.StringWidth(s)
+		}
+	}
+	return len(s)
+}
+
+// fit drops and cuts columns until the table is at most limit wide, 0 for no
+// limit, and returns the widths of those that are left.
+func (t *table) fit(limit int) []int {
+	widths := make([]int, len(t.columns))
+	for i, col := range t.columns {
+		widths[i] = width(col.title)
+		for _, cell := range col.cells {
+			widths[i] = max(widths[i], width(cell.text))
+		}
+	}
+	for limit > 0 && total(widths) > limit {
+		last := -1
+		for i, col := range t.columns {
+			if col.drop > 0 && (last < 0 || col.drop > t.columns[last].drop) {
+				last = i
+			}
+		}
+		if last < 0 {
+			cut(widths, limit)
+			break
+		}
+		t.columns = append(t.columns[:last:last], t.columns[last+1:]...)
+		widths = append(widths[:last], widths[last+1:]...)
+	}
+	return widths
+}
+
+// total is the width of the table drawn: each column has a blank on either
+// side, and a line before it; one line ends them.
+func total(widths []int) int {
+	sum := 1
+	for _, w := range widths {
+		sum += w + 3
+	}
+	return sum
+}
+
+// cut takes from the widest column what is too much, but leaves something of it.
+func cut(widths []int, limit int) {
+	widest := 0
+	for i, w := range widths {
+		if w > widths[widest] {
+			widest = i
+		}
+	}
+	widths[widest] = max(4, widths[widest]-(total(widths)-limit))
+}
+
+// draw gives the lines of the table; paint puts text into a style.
+func (t *table) draw(limit int, paint func(style, string) string) string {
+	widths := t.fit(limit)
+	var b strings.Builder
+	rule := func(left, middle, right string) {
+		parts := make([]string, len(widths))
+		for i, w := range widths {
+			parts[i] = strings.Repeat("─", w+2)
+		}
+		b.WriteString(paint(dim, left+strings.Join(parts, middle)+right) + "\n")
+	}
+	bar := paint(dim, "│")
+	line := func(cellOf func(int) cell) {
+		for i, w := range widths {
+			b.WriteString(bar + " " + pad(cellOf(i), w, t.columns[i].right, paint) + " ")
+		}
+		b.WriteString(bar + "\n")
+	}
+	rule("╭", "┬", "╮")
+	line(func(i int) cell { return cell{t.columns[i].title, bold} })
+	if t.rows > 0 {
+		rule("├", "┼", "┤")
+	}
+	for row := range t.rows {
+		line(func(i int) cell { return t.columns[i].cells[row] })
+	}
+	rule("╰", "┴", "╯")
+	return b.String()
+}
+
+func pad(c cell, w int, right bool, paint func(style, string) string) string {
+	text := c.text
+	if width(text) > w {
+		text = cellWidths.Truncate(text, w, "…")
+	}
+	space := strings.Repeat(" ", max(0, w-width(text)))
+	if right {
+		return space + paint(c.style, text)
+	}
+	return paint(c.style, text) + space
+}

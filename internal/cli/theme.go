@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// style is a colour or weight, as terminals have it.
+type style string
+
+const (
+	bold   style = "1"
+	dim    style = "2"
+	red    style = "31"
+	green  style = "32"
+	yellow style = "33"
+	cyan   style = "36"
+)
+
+// palette are the colours that tell apps apart among log lines.
+var palette = []style{"36", "35", "34", "32", "33", "96", "95", "94", "92", "93"}
+
+// paint puts text into a style where the output is a terminal.
+func (c *command) paint(s style, text string) string {
+	if !c.color || s == "" || text == "" {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+// clean takes from text of foreign origin what would move a terminal's cursor
+// or change its state.
+func clean(text string) string {
+	plain := true
+	for i := range len(text) {
+		plain = plain && text[i] >= ' ' && text[i] < 0x7f
+	}
+	if plain {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError:
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// values reads the flags of one command line. The first value that makes no
+// sense is kept in err, and what follows reads as not given.
+type values struct {
+	fs  *pflag.FlagSet
+	err error
+}
+
+func (v *values) given(name string) bool { return v.err == nil && v.fs.Changed(name) }
+
+func (v *values) on(name string) bool {
+	f := v.fs.Lookup(name)
+	return f != nil && f.Value.String() == "true"
+}
+
+func (v *values) text(name string) *string {
+	if !v.given(name) {
+		return nil
+	}
+	s := v.fs.Lookup(name).Value.String()
+	return &s
+}
+
+func (v *values) list(name string) []string {
+	if !v.given(name) {
+		return nil
+	}
+	list, err := v.fs.GetStringArray(name)
+	if err != nil {
+		v.err = err
+	}
+	return list
+}
+
+// flag is the value a switch gives when it is thrown, else nil.
+func (v *values) flag(name string, thrown bool) *bool {
+	if !v.given(name) {
+		return nil
+	}
+	on := v.on(name) == thrown
+	return &on
+}
+
+func (v *values) bad(name, format string, args ...any) {
+	if v.err == nil {
+		v.err = &fault.Error{Code: fault.Invalid, Field: "--" + name, Message: fmt.Sprintf(format, args...)}
+	}
+}
+
+func (v *values) number(name string) *int {
+	s := v.text(name)
+	if s == nil {
+		return nil
+	}
+	n, err := strconv.Atoi(*s)
+	if *s == "null" {
+		n, err = spec.Reset, nil
+	} else if err == nil && n < 0 {
+		v.bad(name, "%d is negative", n)
+	}
+	if err != nil {
+		v.bad(name, "%q is not a number", *s)
+	}
+	return &n
+}
+
+// duration reads milliseconds, as PM2 does, or a number with a unit: 2s, 1m30s.
+func (v *values) duration(name string) *time.Duration {
+	s := v.text(name)
+	if s == nil {
+		return nil
+	}
+	if *s == "null" {
+		d := time.Duration(spec.Reset)
+		return &d
+	}
+	d, err := time.ParseDuration(*s)
+	if ms, bad := strconv.ParseInt(*s, 10, 64); bad == nil {
+		d, err = time.Duration(ms)*time.Millisecond, nil
+		if ms > int64(1000*time.Hour/time.Millisecond) {
+			d = 1000 * time.Hour // too long in any case; must not overflow
+		}
+	}
+	switch {
+	case err != nil:
+		v.bad(name, "%q is not a time: give milliseconds, or a unit as in 2s", *s)
+	case d < 0:
+		v.bad(name, "%s is negative", *s)
+	}
+	return &d
+}
+
+func (v *values) words(names ...string) *[]string {
+	for _, name := range names {
+		s := v.text(name)
+		if s == nil {
+			continue
+		}
+		words, err := spec.Words(*s)
+		if err != nil {
+			v.bad(name, "%v", err)
+		}
+		return &words
+	}
+	return nil
+}
+
+func (v *values) codes(name string) *[]int {
+	if !v.given(name) {
+		return nil
+	}
+	codes := []int{}
+	for _, one := range v.list(name) {
+		for s := range strings.FieldsFuncSeq(one, func(r rune) bool { return r == ',' || r == ' ' }) {
+			n, err := strconv.Atoi(s)
+			if s == "null" {
+				continue
+			}
+			if err != nil {
+				v.bad(name, "%q is not an exit code", s)
+			}
+			codes = append(codes, n)
+		}
+		if one == "" {
+			v.bad(name, "needs at least one number: --stop-exit-codes 0 3")
+		}
+	}
+	return &codes
+}
+
+// variables reads --env KEY=VALUE.
+func (v *values) variables() map[string]string {
+	list := v.list("env")
+	if list == nil {
+		return nil
+	}
+	env := map[string]string{}
+	for _, kv := range list {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok || key == "" {
+			v.err = &fault.Error{
+				Code: fault.Invalid, Field: "--env", Message: fmt.Sprintf("%q is not KEY=VALUE", kv),
+				Remedy: "Write --env KEY=value, once for each variable. Sections of a configuration file are not supported yet.",
+			}
+		}
+		env[key] = value
+	}
+	return env
+}
+
+// options are the flags that say what an app is.
+func (v *values) options() (spec.Options, error) {
+	o := spec.Options{
+		Name: v.text("name"), Namespace: v.text("namespace"), Instances: v.text("instances"),
+		Mode: v.text("exec-mode"), Scheduler: v.text("scheduler"), Interpreter: v.text("interpreter"),
+		InterpreterArgs: v.words("node-args", "interpreter-args"),
+		Cwd:             v.text("cwd"), Env: v.variables(), UpdateEnv: v.on("update-env"),
+		OutFile: v.text("output"), ErrorFile: v.text("error"), MergeLogs: v.flag("merge-logs", true),
+		LogDate: v.text("log-date-format"), LogMode: v.text("log"),
+		Autorestart: v.flag("no-autorestart", false), MaxRestarts: v.number("max-restarts"),
+		MinUptime: v.duration("min-uptime"), RestartDelay: v.duration("restart-delay"),
+		Backoff: v.duration("exp-backoff-restart-delay"), StopExitCodes: v.codes("stop-exit-codes"),
+		StopSignal: v.text("stop-signal"), KillTimeout: v.duration("kill-timeout"),
+		TreeKill: v.flag("no-treekill", false), StopMessage: v.flag("shutdown-with-message", true),
+		WaitReady: v.flag("wait-ready", true), ListenTimeout: v.duration("listen-timeout"),
+		InstanceVar: v.text("instance-var"), UID: v.text("uid"), GID: v.text("gid"),
+	}
+	if v.on("execute-command") {
+		fork := "fork"
+		o.Mode = &fork
+	}
+	if v.on("time") && o.LogDate == nil {
+		format := "YYYY-MM-DDTHH:mm:ss"
+		o.LogDate = &format
+	}
+	if v.on("disable-logs") {
+		none := spec.NoLog
+		o.OutFile, o.ErrorFile = &none, &none
+	}
+	return o, v.err
+}
+
+// filtered leaves out the variables whose name contains a text of --filter-env.
+func (v *values) filtered(env []string) []string {
+	texts := v.list("filter-env")
+	if len(texts) == 0 {
+		return env
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return key != "PATH" && slices.ContainsFunc(texts, func(t string) bool { return t != "" && strings.Contains(key, t) })
+	})
+}

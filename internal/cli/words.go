@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/lifecycle"
+)
+
+// statusOf is the phase in PM2's words, which scripts and people know.
+func statusOf(p lifecycle.Phase) string {
+	switch p {
+	case lifecycle.Starting:
+		return "launching"
+	case lifecycle.Running:
+		return "online"
+	case lifecycle.Stopping:
+		return "stopping"
+	case lifecycle.Backoff:
+		return "waiting restart"
+	case lifecycle.Failed:
+		return "errored"
+	}
+	return "stopped"
+}
+
+func statusStyle(p lifecycle.Phase) style {
+	switch p {
+	case lifecycle.Running:
+		return green
+	case lifecycle.Failed:
+		return red
+	case lifecycle.Stopped:
+		return dim
+	}
+	return yellow
+}
+
+// age is a duration in its largest unit: 12s, 5m, 3h, 2d.
+func age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
+
+// size is a number of bytes with three digits that matter: 45.3 MB.
+func size(bytes uint64) string {
+	const unit = 1024
+	if bytes < unit {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	f, i := float64(bytes)/unit, 0
+	for f >= unit && i < 3 {
+		f, i = f/unit, i+1
+	}
+	if f >= 100 {
+		return fmt.Sprintf("%.0f %cB", f, "KMGT"[i])
+	}
+	return fmt.Sprintf("%.1f %cB", f, "KMGT"[i])
+}
+
+func percent(cpu float64) string {
+	if cpu >= 10 {
+		return fmt.Sprintf("%.0f%%", cpu)
+	}
+	return fmt.Sprintf("%.1f%%", cpu)
+}
+
+// howEnded tells an exit in words: "exit code 1", "SIGKILL".
+func howEnded(e *event.Exit) string {
+	if e.Signal == "" {
+		return fmt.Sprintf("exit code %d", e.Code)
+	}
+	if e.Core {
+		return e.Signal + " (core dumped)"
+	}
+	return e.Signal
+}
+
+// count is a number with its noun: "1 instance", "2 instances".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func contains(list []string, word string) bool {
+	for _, w := range list {
+		if strings.EqualFold(w, word) {
+			return true
+		}
+	}
+	return false
+}
