@@ -5,31 +5,39 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/cli"
 	"github.com/tendproc/tend/internal/daemon"
+	"github.com/tendproc/tend/internal/sys"
 )
 
 func main() {
 	ctx := context.Background()
 	if part, err := daemon.RunPart(ctx, os.Args[1:], programVersion()); part {
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "tend %s: %v\n", os.Args[1], err)
-			os.Exit(1)
+			fail(fmt.Errorf("%s: %w", os.Args[1], err))
 		}
 		return
 	}
+	// The first Ctrl-C ends the wait, the second the program.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
 	home, err := daemon.Home()
-	if err == nil {
-		var cwd string
-		if cwd, err = os.Getwd(); err == nil {
-			os.Exit(cli.Run(ctx, os.Args[1:], cli.IO{
-				In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-				Env: os.Environ(), Cwd: cwd, Version: programVersion(),
-			}, reach(home)))
-		}
+	if err != nil {
+		fail(err)
 	}
+	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion()}
+	stdio.Width, stdio.Terminal = sys.Terminal(os.Stdout)
+	if stdio.Cwd, err = os.Getwd(); err != nil {
+		fail(err)
+	}
+	os.Exit(cli.Run(ctx, os.Args[1:], stdio, reach(home)))
+}
+
+func fail(err error) {
 	fmt.Fprintln(os.Stderr, "tend:", err)
 	os.Exit(1)
 }
@@ -40,17 +48,9 @@ type reach string
 func (r reach) Home() string { return string(r) }
 
 func (r reach) Connect(ctx context.Context) (api.Service, error) {
-	return service(daemon.Connect(ctx, string(r)))
+	return daemon.Connect(ctx, string(r))
 }
 
 func (r reach) Ensure(ctx context.Context) (api.Service, error) {
-	return service(daemon.Ensure(ctx, string(r)))
-}
-
-// service keeps a nil client from becoming a service that is not nil.
-func service(c *api.Client, err error) (api.Service, error) {
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return daemon.Ensure(ctx, string(r))
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,4 +101,14 @@ func bodyTooLarge() error {
 		Code: fault.TooLarge, Op: "read request", Message: "the request is larger than 1 MiB",
 		Remedy: "Mostly it is the environment that is too large: start with a smaller one (env -i …).",
 	}
+}
+
+// encode is json.Marshal and a newline, without escaping <, > and &: messages
+// of apps shall pass as they are.
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return buf.Bytes(), err
 }

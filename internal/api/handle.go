@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -84,6 +82,10 @@ func (s *Server) handler(ending context.Context) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.opts.Used()
 		w.Header().Set(versionHeader, strconv.Itoa(Version))
+		if stranger, ok := r.Context().Value(strangerKey{}).(*fault.Error); ok {
+			s.fail(w, stranger)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -153,14 +155,14 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	e := wireError(err)
 	status := statuses[e.Code]
-	if e.Code == fault.TooLarge || status == http.StatusBadRequest {
+	if e.Code == fault.TooLarge || e.Code == fault.Denied || status == http.StatusBadRequest {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 	}
 	s.reply(w, status, errorBody{e})
 }
 
 func (s *Server) reply(w http.ResponseWriter, status int, v any) {
-	data, err := json.Marshal(v)
+	data, err := encode(v)
 	if err != nil {
 		status, data = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"cannot encode the answer"}}`)
 	}
@@ -170,7 +172,7 @@ func (s *Server) reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// A client that is gone loses only its answer.
-	_, _ = w.Write(append(data, '\n'))
+	_, _ = w.Write(data)
 }
 
 // stream answers watch and logs: one JSON value a line.
@@ -219,7 +221,6 @@ type lineWriter struct {
 	w       http.ResponseWriter
 	c       *http.ResponseController
 	timeout time.Duration
-	buf     bytes.Buffer
 	begun   bool // the header is out
 	gone    bool // the client is
 }
@@ -238,14 +239,14 @@ func (l *lineWriter) write(v any) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
-	l.buf.Reset()
-	if err := json.NewEncoder(&l.buf).Encode(v); err != nil {
+	line, err := encode(v)
+	if err != nil {
 		return err
 	}
 	if err := l.c.SetWriteDeadline(time.Now().Add(l.timeout)); err != nil {
 		return err
 	}
-	if _, err := l.w.Write(l.buf.Bytes()); err != nil {
+	if _, err := l.w.Write(line); err != nil {
 		l.gone = true
 		return err
 	}

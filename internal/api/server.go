@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log"
 	"net"
@@ -76,6 +75,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          s.opts.Log,
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       s.check,
 	}
 	if h.ErrorLog == nil {
 		h.ErrorLog = log.New(discard{}, "", 0)
@@ -90,7 +90,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			h.Close()
 		}
 	})
-	err := h.Serve(&checkedListener{Listener: l, peer: s.opts.PeerUID})
+	err := h.Serve(l)
 	if unhook() {
 		h.Close()
 		return err // not told to end: the listener failed
@@ -103,43 +103,20 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// checkedListener hands out only connections of root and of our own user.
-type checkedListener struct {
-	net.Listener
-	peer func(net.Conn) (int, error)
-}
+// strangerKey marks, in a connection's context, the error of a peer that is
+// neither root nor our own user.
+type strangerKey struct{}
 
-func (l *checkedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		uid, err := l.peer(conn)
-		if err == nil && (uid == 0 || uid == os.Geteuid()) {
-			return conn, nil
-		}
-		refuse(conn, uid)
+// check asks once per connection who is there.
+func (s *Server) check(ctx context.Context, conn net.Conn) context.Context {
+	uid, err := s.opts.PeerUID(conn)
+	if err == nil && (uid == 0 || uid == os.Geteuid()) {
+		return ctx
 	}
-}
-
-// refuse answers a stranger without reading what it asks.
-func refuse(conn net.Conn, uid int) {
-	defer conn.Close()
-	body, err := json.Marshal(errorBody{&fault.Error{
-		Code: fault.Denied, Message: "user " + strconv.Itoa(uid) + " may not speak to this daemon",
+	return context.WithValue(ctx, strangerKey{}, &fault.Error{
+		Code: fault.Denied, Message: "user " + strconv.Itoa(uid) + " may not speak to this daemon", Err: err,
 		Remedy: "Run tend as the user who started the daemon, or as root.",
-	}})
-	if err != nil {
-		return
-	}
-	if conn.SetWriteDeadline(time.Now().Add(time.Second)) != nil {
-		return
-	}
-	head := "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n" +
-		versionHeader + ": " + strconv.Itoa(Version) + "\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
-	// The stranger may be gone already; it loses only its answer.
-	_, _ = conn.Write(append([]byte(head), body...))
+	})
 }
 
 func peerUID(conn net.Conn) (int, error) {

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package sys
+
+import "os"
+
+// Terminal cannot tell here.
+func Terminal(*os.File) (width int, ok bool) { return 0, false }
