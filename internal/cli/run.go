@@ -54,6 +54,7 @@ var errUsage = errors.New("usage")
 // its exit code. It starts nothing that outlives it but the daemon.
 func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 	c := &command{IO: stdio, daemon: d}
+	c.lookAtTerminal()
 	root := c.root()
 	c.values = &values{fs: root.PersistentFlags()}
 	args = prepare(args, c.values.fs)

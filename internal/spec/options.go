@@ -25,6 +25,9 @@ const (
 // Reset stands for "null" among numbers and durations: the default again.
 const Reset = -1
 
+// shellArgs at the end of a shell line is where the app's arguments go.
+const shellArgs = ` "$@"`
+
 // leastUptime bounds MinUptime: less cannot be told from not starting.
 const leastUptime = 100 * time.Millisecond
 
@@ -50,6 +53,9 @@ func (a *App) apply(m Machine, o Options) error {
 	}
 	if o.Args != nil {
 		a.Args = list(o.Args)
+	}
+	if a.Shell && len(a.Args) > 0 && !strings.HasSuffix(a.Script, shellArgs) {
+		a.Script += shellArgs
 	}
 	if o.InterpreterArgs != nil {
 		if a.Interpreter == "" || a.Shell {
