@@ -37,6 +37,15 @@ func (s Spawn) Start() (pid int, fd *PidFD, err error) {
 		Dir: s.Dir, Env: s.Env, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: s.Session, Setpgid: !s.Session, Credential: s.Credential, PidFD: &raw},
 	}
+	// What this process inherited itself, or somebody opened carelessly, is
+	// not for the child. Who clears the flag to execute another program in
+	// place holds the lock meanwhile.
+	syscall.ForkLock.RLock()
+	err = CloseOnExecFrom(3)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return 0, nil, err
+	}
 	err = withCleanSignals(func() (err error) {
 		pid, err = syscall.ForkExec(s.Path, s.Argv, attr)
 		return err

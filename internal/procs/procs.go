@@ -1,0 +1,181 @@
+package procs
+
+import (
+	"bytes"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Process is a process with its names.
+type Process struct {
+	Stat
+	// Args is what ps shows: the arguments, or one string if the process gave
+	// itself a title. Empty for kernel threads and zombies.
+	Args []string
+}
+
+// Title is the arguments in one line.
+func (p *Process) Title() string { return strings.Join(p.Args, " ") }
+
+// Called tells whether name is one of the process's names: the kernel's (cut to
+// 15 bytes, as that one is), its program's (the last element of argv[0]), or
+// its title, whole or the first word.
+func (p *Process) Called(name string) bool {
+	if name == "" {
+		return false
+	}
+	const commMax = 15
+	comm := p.Comm()
+	if comm == name || (len(comm) == commMax && strings.HasPrefix(name, comm) && len(p.Args) == 0) {
+		return true
+	}
+	if len(p.Args) == 0 {
+		return false
+	}
+	title := p.Title()
+	word, _, _ := strings.Cut(p.Args[0], " ")
+	return p.Args[0] == name || path.Base(p.Args[0]) == name || word == name || path.Base(word) == name ||
+		title == name || (len(comm) == commMax && strings.HasPrefix(name, comm) && strings.HasPrefix(path.Base(word), name))
+}
+
+// Get shows one process.
+func Get(pid int) (Process, error) {
+	var r Reader
+	return r.process(pid)
+}
+
+func (r *Reader) process(pid int) (p Process, err error) {
+	if p.Stat, err = r.Stat(pid); err != nil {
+		return p, err
+	}
+	line, err := r.Cmdline(pid)
+	if err != nil {
+		return p, err
+	}
+	line = bytes.TrimRight(line, "\x00") // a title is padded with zero bytes
+	if len(line) > 0 {
+		p.Args = strings.Split(string(line), "\x00")
+	}
+	return p, nil
+}
+
+// List shows all processes that this one may see, by number.
+func List() ([]Process, error) {
+	var r Reader
+	pids, err := r.Pids(nil)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Process, 0, len(pids))
+	for _, pid := range pids {
+		if p, err := r.process(pid); err == nil {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b Process) int { return a.PID - b.PID })
+	return list, nil
+}
+
+// Find lists the live processes that are called name, see [Process.Called].
+func Find(name string) ([]Process, error) {
+	list, err := List()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(p Process) bool { return !p.Alive() || !p.Called(name) }), nil
+}
+
+// Tree lists the process pid and all below it, parents before children.
+func Tree(pid int) ([]Stat, error) {
+	var r Reader
+	root, err := r.Stat(pid)
+	if err != nil {
+		return nil, err
+	}
+	return r.Descend(root)
+}
+
+// Descend lists root and all below it, parents before children. Where the
+// kernel does not list children, it looks at every process.
+func (r *Reader) Descend(root Stat) ([]Stat, error) {
+	tree := []Stat{root}
+	var pids []int
+	for i := 0; i < len(tree); i++ {
+		var err error
+		if pids, err = r.Children(&tree[i], pids[:0]); err != nil && i == 0 && root.Alive() {
+			all, err := r.All()
+			if err != nil {
+				return nil, err
+			}
+			return all.Tree(root), nil
+		}
+		for _, pid := range pids {
+			// A child is never older than its parent: another would have the number.
+			if s, err := r.Stat(pid); err == nil && s.Start >= tree[i].Start {
+				tree = append(tree, s)
+			}
+		}
+	}
+	return tree, nil
+}
+
+// Environ looks up key in the environment that the process pid was started with.
+func Environ(pid int, key string) (value string, ok bool, err error) {
+	var r Reader
+	env, err := r.Environ(pid)
+	if err != nil {
+		return "", false, err
+	}
+	value, ok = Lookup(env, key)
+	return value, ok, nil
+}
+
+// Table is all processes at one moment, by parent.
+type Table struct {
+	byParent map[int][]Stat
+	byPID    map[int]Stat
+}
+
+// All reads every process that this one may see.
+func (r *Reader) All() (*Table, error) {
+	pids, err := r.Pids(nil)
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{byParent: make(map[int][]Stat), byPID: make(map[int]Stat, len(pids))}
+	for _, pid := range pids {
+		s, err := r.Stat(pid)
+		if err != nil {
+			continue // it ended
+		}
+		t.byPID[pid] = s
+		t.byParent[s.PPID] = append(t.byParent[s.PPID], s)
+	}
+	return t, nil
+}
+
+// Get shows one process of the table.
+func (t *Table) Get(pid int) (Stat, bool) {
+	s, ok := t.byPID[pid]
+	return s, ok
+}
+
+// Children lists the children of pid.
+func (t *Table) Children(pid int) []Stat { return t.byParent[pid] }
+
+// Each calls fn with every process, in no order.
+func (t *Table) Each(fn func(Stat)) {
+	for _, s := range t.byPID {
+		fn(s)
+	}
+}
+
+// Tree lists root and all below it, parents before children.
+func (t *Table) Tree(root Stat) []Stat {
+	tree := []Stat{root}
+	for i := 0; i < len(tree); i++ {
+		tree = append(tree, t.byParent[tree[i].PID]...)
+	}
+	return tree
+}
