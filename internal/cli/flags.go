@@ -104,12 +104,6 @@ var repeated = []string{"env", "filter-env", "stop-exit-codes"}
 
 func defineFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
-	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if other, ok := otherNames[name]; ok {
-			name = other
-		}
-		return pflag.NormalizedName(name)
-	})
 	for _, f := range flagSpecs {
 		switch {
 		case f.value == "":
@@ -120,6 +114,14 @@ func defineFlags(fs *pflag.FlagSet) {
 			fs.StringP(f.name, f.short, "", f.usage)
 		}
 	}
+}
+
+// normal gives the name of a flag that has several spellings.
+func normal(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if other, ok := otherNames[name]; ok {
+		name = other
+	}
+	return pflag.NormalizedName(name)
 }
 
 // synopsis is how the help shows the flag.

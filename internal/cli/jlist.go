@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -42,7 +43,7 @@ func records(snap event.Snapshot) []record {
 	for _, in := range snap.Instances {
 		r := record{PID: in.PID, Name: in.App, ID: in.ID, Env: map[string]any{}}
 		if u := in.Usage; u != nil && in.PID > 0 {
-			r.Monit = monit{Memory: u.RSS, CPU: u.CPU}
+			r.Monit = monit{Memory: u.RSS, CPU: math.Round(u.CPU*10) / 10}
 		}
 		if app := apps[in.App]; app != nil {
 			addEnvironment(r.Env, app.Spec)

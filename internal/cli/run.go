@@ -193,6 +193,7 @@ func (c *command) root() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
+	root.SetGlobalNormalizationFunc(normal)
 	defineFlags(root.PersistentFlags())
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { c.help(cmd) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })

@@ -39,11 +39,11 @@ func (v *values) list(name string) []string {
 	if !v.given(name) {
 		return nil
 	}
-	list, err := v.fs.GetStringArray(name)
-	if err != nil {
-		v.err = err
+	list, ok := v.fs.Lookup(name).Value.(pflag.SliceValue)
+	if !ok {
+		return nil
 	}
-	return list
+	return list.GetSlice()
 }
 
 // flag is the value a switch gives when it is thrown, else nil.
