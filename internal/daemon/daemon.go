@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -62,6 +63,8 @@ type daemon struct {
 func (d *daemon) run(ctx context.Context) error {
 	// Little is allocated at a time here, and idle memory is what people look at.
 	debug.SetGCPercent(50)
+	// As it is; saying so keeps the runtime from looking again from time to time.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	if err := sys.SetTitle("tend daemon"); err != nil {
 		return err
 	}

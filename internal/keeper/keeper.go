@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -24,7 +25,9 @@ func Run(home string) error {
 		return err
 	}
 	logger := log.New(os.Stderr, fmt.Sprintf("keeper[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
-	// Nothing here makes garbage worth waiting for.
+	// One processor is plenty, and saying so keeps the runtime from looking at
+	// the machine's limits from time to time. Nor is there garbage worth waiting for.
+	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(10)
 	err := errors.Join(sys.SetTitle("tend keeper"), sys.Subreaper())
 	if err != nil {
