@@ -1,0 +1,104 @@
+// Package rig is what the benchmarks share: tend and pm2 in homes of their own,
+// what a process costs, and medians.
+package rig
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Guard is a process guard under test, driven by its command line.
+type Guard struct {
+	Name string
+	argv []string
+	env  []string
+	home string
+	// daemons gives the pids whose cost is the guard's own.
+	daemons func(context.Context, *Guard) ([]int, error)
+}
+
+// Tend builds the executable and returns tend in a home of its own.
+func Tend(ctx context.Context, dir string) (*Guard, error) {
+	bin, home := filepath.Join(dir, "tend"), filepath.Join(dir, "tend-home")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./cmd/tend")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build tend: %w\n%s", err, out)
+	}
+	return &Guard{
+		Name: "tend", argv: []string{bin}, env: []string{"TEND_HOME=" + home}, home: home,
+		daemons: func(ctx context.Context, g *Guard) ([]int, error) {
+			out, err := g.Run(ctx, "ping", "--json")
+			if err != nil {
+				return nil, err
+			}
+			var info struct {
+				PID    int `json:"pid"`
+				Keeper int `json:"keeper_pid"`
+			}
+			err = json.Unmarshal([]byte(out), &info)
+			return []int{info.PID, info.Keeper}, err
+		},
+	}, nil
+}
+
+// PM2 returns the pm2 that testenv fetched, in a home of its own, or an error
+// that says how to get it.
+func PM2(dir string) (*Guard, error) {
+	script := filepath.Join(os.Getenv("TEND_TEST_MODULES"), "pm2", "bin", "pm2")
+	if _, err := os.Stat(script); err != nil {
+		return nil, errors.New("no pm2: run this by way of go run ./internal/tools/testenv")
+	}
+	home := filepath.Join(dir, "pm2-home")
+	return &Guard{
+		Name: "pm2", argv: []string{"node", script}, home: home,
+		env: []string{"PM2_HOME=" + home, "PM2_DISABLE_VERSION_CHECK=true", "PM2_DISCRETE_MODE=true"},
+		daemons: func(context.Context, *Guard) ([]int, error) {
+			text, err := os.ReadFile(filepath.Join(home, "pm2.pid"))
+			if err != nil {
+				return nil, err
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+			return []int{pid}, err
+		},
+	}, nil
+}
+
+// Command returns one command of the guard, not yet run.
+func (g *Guard) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, g.argv[0], append(g.argv[1:len(g.argv):len(g.argv)], args...)...)
+	cmd.Env = append(os.Environ(), g.env...)
+	return cmd
+}
+
+// Run runs one command and returns its standard output.
+func (g *Guard) Run(ctx context.Context, args ...string) (string, error) {
+	cmd := g.Command(ctx, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s%s", g.Name, strings.Join(args, " "), err, out, stderr.Bytes())
+	}
+	return string(out), nil
+}
+
+// Daemons gives the pids of the guard itself.
+func (g *Guard) Daemons(ctx context.Context) ([]int, error) { return g.daemons(ctx, g) }
+
+// Close ends the guard and all that it runs.
+func (g *Guard) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err := g.Run(ctx, "kill")
+	return err
+}
