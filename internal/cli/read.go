@@ -37,7 +37,11 @@ func runEnv(ctx context.Context, c *command, o operands) error {
 		return c.json(app.Spec.Env)
 	}
 	for _, key := range slices.Sorted(maps.Keys(app.Spec.Env)) {
-		c.data("%s: %s\n", clean(key), clean(app.Spec.Env[key]))
+		value := app.Spec.Env[key]
+		if c.Terminal {
+			key, value = clean(key), clean(value)
+		}
+		c.data("%s: %s\n", key, value)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -61,16 +62,13 @@ var laterVerbs = []string{
 }
 
 // verbs are all commands, in the order of the help.
-func verbs() []verb {
-	return append(append(actingVerbs(), readingVerbs()...), daemonVerbs()...)
-}
+func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerbs) }
 
-func actingVerbs() []verb {
-	return []verb{
-		{
-			use: "start SCRIPT|PROGRAM|NAME…", short: "Start an app, or start again one that is known", least: 1, most: -1,
-			topics: []topic{declare, acting, general}, run: runStart,
-			long: `A target is, in this order: a name, a namespace or an id that tend knows, which
+var actingVerbs = []verb{
+	{
+		use: "start SCRIPT|PROGRAM|NAME…", short: "Start an app, or start again one that is known", least: 1, most: -1,
+		topics: []topic{declare, acting, general}, run: runStart,
+		long: `A target is, in this order: a name, a namespace or an id that tend knows, which
 is restarted; a script; a program in $PATH; with blanks in it, a shell line.
 
 The interpreter follows from the extension: .js .cjs .mjs node; .ts bun, else
@@ -83,161 +81,156 @@ else runs as N separate processes. What follows -- is the app's.
 The command returns when the app listens (cluster), is ready (--wait-ready) or
 has proved that it stays up. If it dies at once, it prints why and the app's
 last lines, and exits 1.`,
-			example: `tend start app.js -i max                   # a worker for each CPU, on one port
+		example: `tend start app.js -i max                   # a worker for each CPU, on one port
 tend start app.js --name web -- --port 80  # the app gets --port 80
 tend start worker.py -i 2 --env Q=mail     # two processes
 tend start ./server --exec-mode cluster -i 4  # a Go program using tend's cluster package
 tend start "npm run dev" --name dev        # a shell line`,
-		},
-		{
-			use: "stop NAME|ID|all…", short: "Stop apps, and keep them in the list", least: 1, most: -1,
-			topics: []topic{general}, run: act("stopped", serviceStop),
-			long: `Each process and its descendants get the stop signal; what is left of them
+	},
+	{
+		use: "stop NAME|ID|all…", short: "Stop apps, and keep them in the list", least: 1, most: -1,
+		topics: []topic{general}, run: act("stopped", serviceStop),
+		long: `Each process and its descendants get the stop signal; what is left of them
 after the grace (--kill-timeout of start) is killed. The command returns when
 nothing of them is left. Stopping what is stopped is no error.`,
-			example: `tend stop web            # by name
+		example: `tend stop web            # by name
 tend stop 0 2            # by id
 tend stop /^worker-/     # by expression
 tend stop all`,
-		},
-		{
-			use: "restart NAME|ID|all…", short: "Stop apps and start them again", least: 1, most: -1,
-			topics: []topic{declare, general}, run: runRestart,
-			long: `The app keeps its environment, whatever the caller's is now; --update-env lays
+	},
+	{
+		use: "restart NAME|ID|all…", short: "Stop apps and start them again", least: 1, most: -1,
+		topics: []topic{declare, general}, run: runRestart,
+		long: `The app keeps its environment, whatever the caller's is now; --update-env lays
 the caller's over it. Flags of start change the app; the value null takes one
 back to its default.`,
-			example: `tend restart web
+		example: `tend restart web
 tend restart web --update-env
 tend restart web --name site --kill-timeout 5s
 tend restart web --node-args=null`,
-		},
-		{
-			use: "reload NAME|ID|all…", short: "Replace the processes one by one, without a gap", least: 1, most: -1,
-			topics: []topic{declare, acting, general}, run: runReload,
-			long: `In cluster mode each worker is started anew and must listen (or be ready) before
+	},
+	{
+		use: "reload NAME|ID|all…", short: "Replace the processes one by one, without a gap", least: 1, most: -1,
+		topics: []topic{declare, acting, general}, run: runReload,
+		long: `In cluster mode each worker is started anew and must listen (or be ready) before
 the old one of its place is let go. If the new one does not come up, the old one
 stays, the command says why and exits 1. Apps in fork mode are restarted.`,
-			example: `tend reload web
+		example: `tend reload web
 tend reload web --parallel 2
 tend reload all --update-env`,
-		},
-		{
-			use: "scale NAME N|+N|-N", short: "Change the number of processes of an app", least: 2, most: 2,
-			topics: []topic{general}, run: runScale,
-			long: "New processes are copies of the others; superfluous ones are stopped and forgotten.",
-			example: `tend scale web 4
+	},
+	{
+		use: "scale NAME N|+N|-N", short: "Change the number of processes of an app", least: 2, most: 2,
+		topics: []topic{general}, run: runScale,
+		long: "New processes are copies of the others; superfluous ones are stopped and forgotten.",
+		example: `tend scale web 4
 tend scale web +2
 tend scale web -1`,
-		},
-		{
-			use: "delete NAME|ID|all…", aliases: []string{"del"}, short: "Stop apps and forget them", least: 1, most: -1,
-			topics: []topic{general}, run: act("deleted", serviceDelete),
-			long: "As stop; afterwards the app is not in the list. Its log files stay.",
-			example: `tend delete web
+	},
+	{
+		use: "delete NAME|ID|all…", aliases: []string{"del"}, short: "Stop apps and forget them", least: 1, most: -1,
+		topics: []topic{general}, run: act("deleted", serviceDelete),
+		long: "As stop; afterwards the app is not in the list. Its log files stay.",
+		example: `tend delete web
 tend del all`,
-		},
-		{
-			use: "reset NAME|ID|all…", short: "Set the restart counters to 0", least: 1, most: -1,
-			topics: []topic{general}, run: act("reset", serviceReset),
-			example: `tend reset web`,
-		},
-		{
-			use: "send ID LINE", short: "Write a line to a process's standard input", least: 2, most: -1,
-			topics: []topic{general}, run: runSend,
-			long:    "For apps in fork mode. A newline is added.",
-			example: `tend send 0 "reload config"`,
-		},
-		{
-			use: "sendSignal SIGNAL NAME|ID", aliases: []string{"signal", "sendsignal"}, short: "Send a signal to processes", least: 2, most: 2,
-			topics: []topic{general}, run: runSignal,
-			long: "To the process alone, not to its descendants. Also written: send signal.",
-			example: `tend sendSignal SIGUSR2 web
+	},
+	{
+		use: "reset NAME|ID|all…", short: "Set the restart counters to 0", least: 1, most: -1,
+		topics: []topic{general}, run: act("reset", serviceReset),
+		example: `tend reset web`,
+	},
+	{
+		use: "send ID LINE", short: "Write a line to a process's standard input", least: 2, most: -1,
+		topics: []topic{general}, run: runSend,
+		long:    "For apps in fork mode. A newline is added.",
+		example: `tend send 0 "reload config"`,
+	},
+	{
+		use: "sendSignal SIGNAL NAME|ID", aliases: []string{"signal", "sendsignal"}, short: "Send a signal to processes", least: 2, most: 2,
+		topics: []topic{general}, run: runSignal,
+		long: "To the process alone, not to its descendants. Also written: send signal.",
+		example: `tend sendSignal SIGUSR2 web
 tend send signal HUP 0`,
-		},
-	}
+	},
 }
 
-func readingVerbs() []verb {
-	return []verb{
-		{
-			use: "list", aliases: []string{"ls", "l", "ps", "status"}, short: "Show all processes as a table", most: 0,
-			topics: []topic{listing, general}, run: runList,
-			long: `CPU and memory are those of the process and its descendants, taken now. Columns
+var readingVerbs = []verb{
+	{
+		use: "list", aliases: []string{"ls", "l", "ps", "status"}, short: "Show all processes as a table", most: 0,
+		topics: []topic{listing, general}, run: runList,
+		long: `CPU and memory are those of the process and its descendants, taken now. Columns
 that do not fit the terminal are left out. --json gives tend's own form with
 everything that is known; jlist gives PM2's.`,
-			example: `tend ls
+		example: `tend ls
 tend ls --sort memory:desc
 tend ls --json`,
-		},
-		{
-			use: "jlist", short: "Print the list as PM2's JSON", most: 0,
-			topics: []topic{general}, run: runJlist,
-			long:    "One line, nothing else: an array of records with pid, name, pm_id, monit and pm2_env.",
-			example: `tend jlist | jq '.[] | [.name, .pid, .pm2_env.status]'`,
-		},
-		{
-			use: "show NAME|ID", aliases: []string{"describe", "desc", "info"}, short: "Show all there is to know of an app", least: 1, most: 1,
-			topics: []topic{general}, run: runShow,
-			long: "How it runs, what it listens on, why it last ended, where its logs are.",
-			example: `tend show web
+	},
+	{
+		use: "jlist", short: "Print the list as PM2's JSON", most: 0,
+		topics: []topic{general}, run: runJlist,
+		long:    "One line, nothing else: an array of records with pid, name, pm_id, monit and pm2_env.",
+		example: `tend jlist | jq '.[] | [.name, .pid, .pm2_env.status]'`,
+	},
+	{
+		use: "show NAME|ID", aliases: []string{"describe", "desc", "info"}, short: "Show all there is to know of an app", least: 1, most: 1,
+		topics: []topic{general}, run: runShow,
+		long: "How it runs, what it listens on, why it last ended, where its logs are.",
+		example: `tend show web
 tend show 0 --json`,
-		},
-		{
-			use: "env ID", short: "Print the environment of an app", least: 1, most: 1,
-			topics: []topic{general}, run: runEnv,
-			long: "As KEY: value lines, sorted.",
-			example: `tend env 0
+	},
+	{
+		use: "env ID", short: "Print the environment of an app", least: 1, most: 1,
+		topics: []topic{general}, run: runEnv,
+		long: "As KEY: value lines, sorted.",
+		example: `tend env 0
 tend env web --json`,
-		},
-		{
-			use: "pid [NAME]", short: "Print the pids of the running processes", most: 1,
-			topics: []topic{general}, run: runPid,
-			long:    "One a line; nothing when none runs.",
-			example: `kill -USR2 $(tend pid web)`,
-		},
-		{
-			use: "id NAME", short: "Print the ids of an app", least: 1, most: 1,
-			topics: []topic{general}, run: runID,
-			long:    "As a list: [ 0, 1 ], and [] for an unknown name.",
-			example: `tend id web`,
-		},
-		{
-			use: "logs [NAME|ID|NAMESPACE|/EXPRESSION/]", aliases: []string{"log"}, short: "Show what the apps write, as they write it", most: 1,
-			topics: []topic{logging, general}, run: runLogs,
-			long: `First the last lines of each log file, then what is written from now on, until
+	},
+	{
+		use: "pid [NAME]", short: "Print the pids of the running processes", most: 1,
+		topics: []topic{general}, run: runPid,
+		long:    "One a line; nothing when none runs.",
+		example: `kill -USR2 $(tend pid web)`,
+	},
+	{
+		use: "id NAME", short: "Print the ids of an app", least: 1, most: 1,
+		topics: []topic{general}, run: runID,
+		long:    "As a list: [ 0, 1 ], and [] for an unknown name.",
+		example: `tend id web`,
+	},
+	{
+		use: "logs [NAME|ID|NAMESPACE|/EXPRESSION/]", aliases: []string{"log"}, short: "Show what the apps write, as they write it", most: 1,
+		topics: []topic{logging, general}, run: runLogs,
+		long: `First the last lines of each log file, then what is written from now on, until
 Ctrl-C. Each line is prefixed with the id and the name of the app.`,
-			example: `tend logs
+		example: `tend logs
 tend logs web --lines 100
 tend logs web --err --nostream
 tend logs --raw | grep ERROR`,
-		},
-		{
-			use: "flush [NAME|ID]", short: "Empty the log files", most: 1,
-			topics: []topic{general}, run: runFlush,
-			example: `tend flush
+	},
+	{
+		use: "flush [NAME|ID]", short: "Empty the log files", most: 1,
+		topics: []topic{general}, run: runFlush,
+		example: `tend flush
 tend flush web`,
-		},
-	}
+	},
 }
 
-func daemonVerbs() []verb {
-	return []verb{
-		{
-			use: "ping", short: "Ask the daemon for a sign of life; starts it if need be", most: 0,
-			topics: []topic{general}, run: runPing,
-			long:    "--json gives its version, its pid and that of its keeper.",
-			example: `tend ping --json`,
-		},
-		{
-			use: "kill", short: "Stop everything, and the daemon", most: 0,
-			topics: []topic{general}, run: runKill,
-			long:    "Every app is stopped and forgotten; then the daemon and its keeper end.",
-			example: `tend kill`,
-		},
-		{
-			use: "version", short: "Print the version of this program", most: 0,
-			topics: []topic{general}, run: func(_ context.Context, c *command, _ operands) error { return c.version() },
-			example: `tend version`,
-		},
-	}
+var daemonVerbs = []verb{
+	{
+		use: "ping", short: "Ask the daemon for a sign of life; starts it if need be", most: 0,
+		topics: []topic{general}, run: runPing,
+		long:    "--json gives its version, its pid and that of its keeper.",
+		example: `tend ping --json`,
+	},
+	{
+		use: "kill", short: "Stop everything, and the daemon", most: 0,
+		topics: []topic{general}, run: runKill,
+		long:    "Every app is stopped and forgotten; then the daemon and its keeper end.",
+		example: `tend kill`,
+	},
+	{
+		use: "version", short: "Print the version of this program", most: 0,
+		topics: []topic{general}, run: func(_ context.Context, c *command, _ operands) error { return c.version() },
+		example: `tend version`,
+	},
 }
