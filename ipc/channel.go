@@ -2,48 +2,353 @@ package ipc
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"iter"
-	"net"
+	"os"
+	"sync"
 	"syscall"
+	"time"
+
+	"github.com/tendproc/tend/internal/wire"
 )
 
-// Channel is a channel in the style of goroutines: calls block until done.
-type Channel struct{ conn *Conn }
+// retries is how often a socket is sent again to a peer that found none.
+const retries = 3
 
-// Message is one received message of the program's own.
-type Message struct {
-	Data   []byte  // JSON text; empty in advanced serialization
-	Value  any     // the decoded value, in advanced serialization only
-	Handle *Handle // nil if none; the receiver owns it
+// Channel is a channel for programs: its calls block until done or until their
+// context is. They may be made from any goroutine; messages keep the order of
+// the calls that sent them.
+//
+// No goroutine runs while no call is in progress, but one that writes what a call
+// left behind when its context ended. So handles are acknowledged, and counts of
+// sockets answered, while someone is in Receive, Messages, or a call that waits.
+//
+// Internal messages other than those about handles are dropped, as Node does.
+type Channel struct {
+	conn *Conn
+	file *os.File
+	raw  syscall.RawConn
+
+	sending chan struct{} // held by who sends, up to the answer to a handle
+	reading chan struct{} // held by who reads, for all who wait
+
+	mu      sync.Mutex // guards the rest
+	inbox   []Message
+	weight  int           // of inbox
+	answer  answerState   // to the handle that was sent last
+	ended   error         // nothing more will be read
+	changed chan struct{} // closed when any of the above changes; nil while nobody waits
+	writing bool          // the writer runs
+	sockets map[string]*socketCount
+
+	writer sync.WaitGroup
 }
 
-// NewChannel takes c.
-func NewChannel(c *Conn) *Channel { return &Channel{conn: c} }
+type answerState int
 
-func (ch *Channel) Send(ctx context.Context, v any) error                                 { return nil }
-func (ch *Channel) SendRaw(ctx context.Context, json []byte) error                        { return nil }
-func (ch *Channel) SendHandle(ctx context.Context, v any, h *Handle, keepOpen bool) error { return nil }
-func (ch *Channel) Receive(ctx context.Context) (Message, error)                          { return Message{}, nil }
-func (ch *Channel) Messages(ctx context.Context) iter.Seq2[Message, error]                { return nil }
-func (ch *Channel) Disconnect(ctx context.Context) error                                  { return nil }
-func (ch *Channel) Close() error                                                          { return nil }
+const (
+	answerNone    answerState = iota // no handle is on its way
+	answerAwaited                    // nothing may be sent but answers
+	answerAck
+	answerNack
+)
 
-// Decode stores the message in the value that v points to.
-func (m Message) Decode(v any) error { return nil }
+// socketCount is about the sockets that one server of the peer accepted and sent us.
+type socketCount struct {
+	open    int
+	closing bool // the server waits for the last of them
+}
 
-// NewHandle makes a handle of anything with a socket: *net.TCPListener,
-// *net.TCPConn, *net.UnixListener, *net.UnixConn, *net.UDPConn, *os.File. The
-// handle takes src over: closing the handle closes src.
-func NewHandle(src syscall.Conn) (*Handle, error) { return nil, nil }
+// Message is one message of the peer's program.
+type Message struct {
+	Data   []byte  // its JSON text; nil in advanced serialization
+	Value  any     // the decoded value, in advanced serialization only
+	Handle *Handle // nil if none came; the receiver owns it
 
-// Conn gives the socket of a received net.Socket handle; the handle is used up.
-func (h *Handle) Conn() (net.Conn, error) { return nil, nil }
+	weight int // what it counts for in the inbox
+}
 
-// Listener gives the socket of a received net.Server handle; the handle is used up.
-func (h *Handle) Listener() (net.Listener, error) { return nil, nil }
+// Decode stores the message in what v points to, as encoding/json does.
+func (m Message) Decode(v any) error {
+	text := m.Data
+	if text == nil {
+		var err error
+		if text, err = wire.AppendJSON(nil, m.Value); err != nil {
+			return fmt.Errorf("message: %w", err)
+		}
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("message: %w", err)
+	}
+	return nil
+}
 
-// PacketConn gives the socket of a received dgram handle; the handle is used up.
-func (h *Handle) PacketConn() (net.PacketConn, error) { return nil, nil }
+// NewChannel takes c: nothing else may use it. Close the channel when done.
+func NewChannel(c *Conn) *Channel {
+	ch := &Channel{
+		conn:    c,
+		sending: make(chan struct{}, 1),
+		reading: make(chan struct{}, 1),
+		sockets: map[string]*socketCount{},
+	}
+	c.in.eager = true
+	if ch.file, ch.ended = c.park(); ch.ended == nil {
+		ch.raw, ch.ended = ch.file.SyscallConn()
+	}
+	return ch
+}
 
-// Close closes the socket.
-func (h *Handle) Close() error { return nil }
+// Send sends v: in JSON as encoding/json writes it, in advanced serialization as
+// a JavaScript value. It returns once the kernel has the whole message; if ctx
+// ends before, the message may still go out.
+func (ch *Channel) Send(ctx context.Context, v any) error {
+	frame, err := ch.frame(v, nil)
+	if err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return ch.sendFrame(ctx, frame)
+}
+
+// SendRaw sends the message that the JSON text message holds.
+func (ch *Channel) SendRaw(ctx context.Context, message []byte) error {
+	frame, err := ch.conn.AppendFrame(nil, message, nil)
+	if err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return ch.sendFrame(ctx, frame)
+}
+
+func (ch *Channel) frame(v any, h *Handle) ([]byte, error) {
+	if ch.conn.options.Serialization == Advanced {
+		return appendValue(nil, v, h)
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return ch.conn.AppendFrame(nil, text, h)
+}
+
+func (ch *Channel) sendFrame(ctx context.Context, frame []byte) error {
+	if err := ch.beginSend(ctx); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	defer ch.endSend()
+	if err := ch.conn.Send(frame, -1); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	if err := ch.flushed(ctx); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
+// SendHandle sends v and with it the socket of h, and waits until the peer has
+// acknowledged it; other sends wait behind. Afterwards a net.Socket is closed
+// here, unless keepOpen is set, and any other handle is still the caller's. On
+// error h is still the caller's, too; when it is ctx's, the peer may have it.
+func (ch *Channel) SendHandle(ctx context.Context, v any, h *Handle, keepOpen bool) error {
+	frame, err := ch.frame(v, h)
+	if err != nil {
+		return fmt.Errorf("send handle: %w", err)
+	}
+	if err := ch.beginSend(ctx); err != nil {
+		return fmt.Errorf("send handle: %w", err)
+	}
+	defer ch.endSend()
+	for try := 0; ; try++ {
+		taken, err := ch.offer(ctx, frame, h)
+		switch {
+		case err != nil:
+			return fmt.Errorf("send handle: %w", err)
+		case taken && h.passesOn() && !keepOpen:
+			return h.Close()
+		case taken:
+			return nil
+		case !h.passesOn() || try == retries:
+			return fmt.Errorf("send handle: %w", &HandleError{h.Type, "did not reach the peer"})
+		}
+		// Node repeats the envelope inside another envelope, and its receiver
+		// answers that twice, of which Node dies. The plain line again will do.
+	}
+}
+
+// passesOn tells whether the sender has no use for the socket any more.
+func (h *Handle) passesOn() bool { return h.Type == NetSocket || h.Type == BoundSocket }
+
+// offer sends an envelope and waits for its answer.
+func (ch *Channel) offer(ctx context.Context, frame []byte, h *Handle) (taken bool, err error) {
+	ch.setAnswer(answerAwaited)
+	if err := h.control(func(fd int) error { return ch.conn.Send(frame, fd) }); err != nil {
+		ch.setAnswer(answerNone)
+		return false, err
+	}
+	if err := ch.flushed(ctx); err != nil {
+		return false, err
+	}
+	if err := ch.until(ctx, func() bool { return ch.answer != answerAwaited }); err != nil {
+		return false, err
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.answer == answerAck, nil
+}
+
+func (ch *Channel) setAnswer(a answerState) {
+	ch.mu.Lock()
+	ch.answer = a
+	ch.mu.Unlock()
+}
+
+// beginSend waits for its turn, and for the answer to a handle whose sender went
+// away before it came.
+func (ch *Channel) beginSend(ctx context.Context) error {
+	select {
+	case ch.sending <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if err := ch.until(ctx, func() bool { return ch.answer != answerAwaited }); err != nil {
+		ch.endSend()
+		return err
+	}
+	return nil
+}
+
+func (ch *Channel) endSend() { <-ch.sending }
+
+// flushed waits until all is written.
+func (ch *Channel) flushed(ctx context.Context) error {
+	ch.flushSoon()
+	if err := ch.until(ctx, func() bool { return !ch.writing }); err != nil {
+		return err
+	}
+	return ch.conn.writeErr()
+}
+
+// flushSoon starts the writer if something is queued.
+func (ch *Channel) flushSoon() {
+	if ch.conn.Queued() == 0 {
+		return
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if !ch.writing && ch.ended == nil {
+		ch.writing = true
+		ch.writer.Go(ch.flush)
+	}
+}
+
+// flush is the writer: it ends when nothing is queued, or nothing can be written.
+func (ch *Channel) flush() {
+	for {
+		err := ch.raw.Write(func(uintptr) bool {
+			pending, err := ch.conn.Flush()
+			return !pending || err != nil
+		})
+		ch.mu.Lock()
+		if err != nil || ch.conn.Queued() == 0 {
+			ch.writing = false
+			ch.wakeLocked()
+			ch.mu.Unlock()
+			return
+		}
+		ch.mu.Unlock()
+	}
+}
+
+// Receive returns the next message; io.EOF says that the peer has disconnected.
+func (ch *Channel) Receive(ctx context.Context) (Message, error) {
+	for {
+		if err := ch.until(ctx, func() bool { return len(ch.inbox) > 0 }); err != nil {
+			return Message{}, err
+		}
+		if m, ok := ch.pop(); ok {
+			return m, nil
+		}
+	}
+}
+
+// pop takes the first message, unless another receiver was faster.
+func (ch *Channel) pop() (m Message, ok bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if len(ch.inbox) == 0 {
+		return m, false
+	}
+	m, ch.inbox[0] = ch.inbox[0], Message{}
+	if ch.inbox = ch.inbox[1:]; len(ch.inbox) == 0 {
+		ch.inbox = nil
+	}
+	ch.weight -= m.weight
+	ch.wakeLocked() // there is room again
+	return m, true
+}
+
+// Messages gives the messages as they come. It ends when the peer disconnects,
+// and after an error, which comes with a zero message.
+func (ch *Channel) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := ch.Receive(ctx)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Disconnect closes the channel when all that was sent is written and every
+// handle is acknowledged. If ctx ends before, the channel is closed all the same.
+func (ch *Channel) Disconnect(ctx context.Context) error {
+	err := ch.beginSend(ctx)
+	if err == nil {
+		err = ch.flushed(ctx)
+		ch.endSend()
+	}
+	if cerr := ch.Close(); err == nil {
+		err = cerr
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, ErrClosed) { // so be it
+		return nil
+	}
+	return err
+}
+
+// Close closes the channel at once; what is queued is lost, and so are received
+// messages that nobody took. Calls in progress end with ErrClosed.
+func (ch *Channel) Close() error {
+	err := ch.conn.Close()
+	ch.mu.Lock()
+	if ch.ended == nil || errors.Is(ch.ended, io.EOF) {
+		ch.ended = ErrClosed
+	}
+	left := ch.inbox
+	ch.inbox, ch.weight = nil, 0
+	ch.wakeLocked()
+	ch.mu.Unlock()
+	for _, m := range left {
+		if m.Handle != nil {
+			m.Handle.Close()
+		}
+	}
+	ch.writer.Wait()
+	return err
+}
+
+// wakeLocked lets all who wait look again.
+func (ch *Channel) wakeLocked() {
+	if ch.changed != nil {
+		close(ch.changed)
+		ch.changed = nil
+	}
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)

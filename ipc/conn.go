@@ -1,36 +1,147 @@
 package ipc
 
-import "os"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/tendproc/tend/internal/sys"
+)
 
 // Serialization is how messages are written on a channel.
 type Serialization int
 
 const (
 	JSON     Serialization = iota // one JSON text to a line; Node's default
-	Advanced                      // length and V8's structured clone; chosen by a Node parent only
+	Advanced                      // a length and V8's structured clone; only a Node parent chooses it
+)
+
+// String gives Node's word for it, as in NODE_CHANNEL_SERIALIZATION_MODE.
+func (s Serialization) String() string {
+	switch s {
+	case JSON:
+		return "json"
+	case Advanced:
+		return "advanced"
+	}
+	return fmt.Sprintf("Serialization(%d)", int(s))
+}
+
+const (
+	defaultMaxMessage = 64 << 20
+	defaultMaxQueue   = 16 << 20
 )
 
 // ConnOptions bound a [Conn]. The zero value is usable.
 type ConnOptions struct {
 	Serialization Serialization
-	MaxMessage    int // bytes of one received message; 64 MiB when zero
-	MaxQueue      int // bytes of outgoing messages kept while the peer does not read; 16 MiB when zero
+	MaxMessage    int  // bytes of one received message; 64 MiB when zero
+	MaxQueue      int  // bytes kept for a peer that does not read; 16 MiB when zero
+	BoundSockets  bool // the peer knows the handle type net.BoundSocket: Node 26 and later; older ones die of it
 }
 
-// Conn is the non-blocking core of a channel, for event loops.
-type Conn struct{ file *os.File }
+// Conn is one end of a channel, without blocking and without goroutines: for
+// event loops. One goroutine at a time reads; writes and Close may come from
+// any. Descriptors that the peer sent unasked are closed.
+type Conn struct {
+	options ConnOptions
+	fd      int
+	in      reader
 
-// NewConn takes f, one end of a Unix stream socket pair.
-func NewConn(f *os.File, o ConnOptions) (*Conn, error) { return &Conn{file: f}, nil }
+	receiving sync.Mutex // held during each receiving call, so that Close does not pull fd away; taken after mu
 
-func (c *Conn) Fd() int                            { return -1 }
-func (c *Conn) Serialization() Serialization       { return JSON }
-func (c *Conn) Read(fn func(*Frame) error) error   { return nil }
-func (c *Conn) TrySend(frame []byte, fd int) error { return nil }
-func (c *Conn) Send(frame []byte, fd int) error    { return nil }
-func (c *Conn) Flush() (pending bool, err error)   { return false, nil }
-func (c *Conn) Close() error                       { return nil }
+	mu     sync.Mutex // guards the rest
+	out    queue
+	file   *os.File // owns fd once a Channel parks on it; nil: fd is owned raw
+	closed bool
+}
 
-// AppendFrame appends the frame of one message, given as JSON text, in this
-// channel's serialization; h, if any, names the handle it will travel with.
-func (c *Conn) AppendFrame(dst, message []byte, h *Handle) ([]byte, error) { return dst, nil }
+// NewConn takes f, one end of a connected Unix stream socket: on success f is
+// closed and a duplicate of it used, on error f is still the caller's. The
+// duplicate is not registered with the runtime's poller, so that an event loop
+// may have it in its own without paying twice.
+func NewConn(f *os.File, o ConnOptions) (*Conn, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	fd := -1
+	var inner error
+	if err := raw.Control(func(u uintptr) {
+		kind, err := sys.InspectSocket(int(u))
+		if err == nil && (kind.Family != syscall.AF_UNIX || kind.Type != syscall.SOCK_STREAM) {
+			err = errors.New("not a Unix stream socket")
+		}
+		if err == nil {
+			fd, err = sys.Dup(int(u))
+		}
+		inner = err
+	}); err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	if inner != nil {
+		return nil, fmt.Errorf("channel: %w", inner)
+	}
+	if err := sys.EnsureNonblock(fd); err != nil {
+		sys.Close(fd)
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	f.Close()
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = defaultMaxMessage
+	}
+	if o.MaxQueue <= 0 {
+		o.MaxQueue = defaultMaxQueue
+	}
+	return &Conn{options: o, fd: fd, in: reader{stray: -1}}, nil
+}
+
+// Fd returns the descriptor, for a poller. It is valid until Close.
+func (c *Conn) Fd() int { return c.fd }
+
+// Serialization returns how messages are written on this channel.
+func (c *Conn) Serialization() Serialization { return c.options.Serialization }
+
+// Close closes the channel: the peer reads to the end of what was sent. What is
+// still queued is dropped: see [Conn.Flush]. Later calls return ErrClosed. Close
+// may be called more than once, and within Read's fn.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.out.drop()
+	c.receiving.Lock()
+	c.in.closed = true
+	if c.in.stray >= 0 {
+		sys.Close(c.in.stray)
+		c.in.stray = -1
+	}
+	c.receiving.Unlock()
+	file := c.file
+	c.mu.Unlock()
+	// From here on nobody makes a call with the descriptor. The file waits for
+	// who is parked on it, and so must be closed without a lock.
+	if file != nil {
+		return file.Close()
+	}
+	return os.NewSyscallError("close", sys.Close(c.fd))
+}
+
+// park gives the descriptor to an os.File, which can wait for it without a
+// thread. The file is closed by Close.
+func (c *Conn) park() (*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if c.file == nil {
+		c.file = os.NewFile(uintptr(c.fd), "channel")
+	}
+	return c.file, nil
+}

@@ -1,12 +1,57 @@
+// Package ipc speaks the child-process channel of Node.js: messages, and
+// sockets that travel with them, over a connected Unix stream socket. Either
+// end may be Node or Go. It knows no process: who is at the other end, and how
+// it got its end, is the business of packages child and process.
+//
+// There are two layers. [Conn] is the non-blocking core for event loops, which
+// serve many channels in one goroutine. [Channel] is for programs: its calls
+// block, and it keeps Node's rules about order.
+//
+//	sender                                       receiver
+//	  {"a":1}                          ──────▶     delivered
+//	  NODE_HANDLE {type, msg} + socket ──────▶
+//	                                   ◀──────     NODE_HANDLE_ACK, before msg is delivered
+//	  … nothing else until the ACK …               msg delivered with its socket
+//	  NODE_HANDLE, nothing with it     ──────▶
+//	                                   ◀──────     NODE_HANDLE_NACK: nothing is delivered
+//
+// What would kill a Node process at the other end is never sent: a blank line,
+// invalid JSON, an answer to no handle, a descriptor that is not the kind of
+// socket its type says. Sockets are made non-blocking before they go, for Node
+// does not do it and would hang on the first slow client.
+//
+// Received bytes are peeked at, handled, and only then consumed. If the process
+// dies while another holds a duplicate of the channel, a successor finds each
+// message whole; some it gets a second time. Frames of up to [AtomicFrame] bytes
+// are sent whole or not at all for the same reason. [Channel] does without this.
 package ipc
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
+
+// AtomicFrame is how long a frame may be to be sent whole or not at all.
+const AtomicFrame = 32 << 10
 
 var (
-	ErrClosed     = errors.New("channel is closed")
-	ErrWouldBlock = errors.New("channel is full") // nothing was sent
-	ErrQueueFull  = errors.New("too much is queued for a peer that does not read")
-	ErrProtocol   = errors.New("not a message of Node's IPC protocol")
+	ErrClosed     = errors.New("channel is closed") // by us, or the peer is gone
+	ErrWouldBlock = errors.New("channel is full")   // nothing was sent
+	ErrQueueFull  = errors.New("too much is queued on the channel")
+	ErrProtocol   = errors.New("the peer does not speak Node's IPC protocol")
 	ErrTooLong    = errors.New("message is too long")
-	ErrHandle     = errors.New("descriptor cannot be sent to a Node process") // see HandleError
+	ErrFrame      = errors.New("not a frame that can be sent")
 )
+
+// HandleError says why a descriptor was not sent.
+type HandleError struct {
+	Type   HandleType
+	Reason string
+}
+
+func (e *HandleError) Error() string {
+	if e.Type == "" {
+		return "handle: " + e.Reason
+	}
+	return fmt.Sprintf("handle of type %s: %s", e.Type, e.Reason)
+}

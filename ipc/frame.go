@@ -1,6 +1,10 @@
 package ipc
 
-import "os"
+import (
+	"fmt"
+
+	"github.com/tendproc/tend/internal/wire"
+)
 
 // Kind is what a frame is for.
 type Kind int
@@ -13,31 +17,51 @@ const (
 	OtherInternal             // any other message whose cmd begins with NODE_
 )
 
-// Frame is one received message.
-type Frame struct {
-	Kind   Kind
-	Data   []byte  // JSON text without newline (the inner message when it came with a handle); valid only during fn
-	Value  any     // the decoded message, in advanced serialization only; Data is then empty unless Kind is Cluster
-	Handle *Handle // nil if none; fn owns it
-	Bun    bool    // came with Bun's 0x02 prefix
+// String gives the kind's name in lower case.
+func (k Kind) String() string {
+	switch k {
+	case Ordinary:
+		return "ordinary"
+	case Cluster:
+		return "cluster"
+	case HandleAck:
+		return "handle ack"
+	case HandleNack:
+		return "handle nack"
+	case OtherInternal:
+		return "other internal"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
 }
 
-// HandleType is the type word of a NODE_HANDLE envelope.
-type HandleType string
+// Frame is one received message. Its memory is valid only during the call that
+// got it.
+type Frame struct {
+	Kind Kind
+	// Data is the JSON text, without newline; of a message that came with a
+	// handle the message itself. That it is valid JSON finds out who decodes it.
+	// In advanced serialization it is the JSON text of a cluster message, and
+	// empty for others.
+	Data   []byte
+	Value  any     // the decoded message, in advanced serialization only
+	Handle *Handle // nil if none; fn owns it
+	Bun    bool    // came with Bun's 0x02 prefix
 
-const (
-	NetServer   HandleType = "net.Server"
-	NetSocket   HandleType = "net.Socket"
-	NetNative   HandleType = "net.Native"
-	BoundSocket HandleType = "net.BoundSocket"
-	DgramSocket HandleType = "dgram.Socket"
-	DgramNative HandleType = "dgram.Native"
-)
+	kind wire.Kind
+	size int // bytes on the wire
+}
 
-// Handle is a socket that travels with a message.
-type Handle struct {
-	Type      HandleType
-	File      *os.File // the socket, when received
-	Key       string   // a net.Socket's, when a Node server accepted it
-	DgramType string   // "udp4" or "udp6", of dgram.Socket
+func kindOf(k wire.Kind) Kind {
+	switch k {
+	case wire.Ordinary:
+		return Ordinary
+	case wire.Cluster:
+		return Cluster
+	case wire.Ack:
+		return HandleAck
+	case wire.Nack:
+		return HandleNack
+	case wire.Handle, wire.GetCount, wire.Count, wire.NotifyClose, wire.AllClosed, wire.Unknown:
+	}
+	return OtherInternal
 }

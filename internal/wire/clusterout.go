@@ -114,6 +114,8 @@ type Reply struct {
 	Ack      int64
 	Data     []byte // JSON text; null crashes a TLS server
 	Sockname *Sockname
+	Shared   bool // a socket comes along: success is then 0, not null
+	Bun      bool // the worker is a Bun
 }
 
 // Sockname becomes the program's server.address(): to be given for round robin
@@ -124,16 +126,15 @@ type Sockname struct {
 	Port    int
 }
 
-// AppendReply appends the line of r. With shared set the success is told as
-// Node does beside a handle, 0 and not null.
-func AppendReply(dst []byte, r Reply, seq int64, shared, bun bool) ([]byte, error) {
+// AppendReply appends the line of r.
+func AppendReply(dst []byte, r Reply, seq int64) ([]byte, error) {
 	if r.Errno > 0 {
 		return dst, fmt.Errorf("reply with errno %d: a positive one crashes a Node worker", r.Errno)
 	}
 	start := len(dst)
-	dst = appendOpen(dst, bun)
+	dst = appendOpen(dst, r.Bun)
 	dst = append(dst, `"errno":`...)
-	if r.Errno == 0 && !shared {
+	if r.Errno == 0 && !r.Shared {
 		dst = append(dst, "null"...)
 	} else {
 		dst = strconv.AppendInt(dst, int64(r.Errno), 10)
@@ -154,7 +155,7 @@ func AppendReply(dst []byte, r Reply, seq int64, shared, bun bool) ([]byte, erro
 		dst = appendString(dst, s.Family)
 		dst = fmt.Appendf(dst, `,"port":%d}`, s.Port)
 	}
-	if bun && shared {
+	if r.Bun && r.Shared {
 		dst = append(dst, bunHandle...)
 	}
 	dst = append(dst, ',')

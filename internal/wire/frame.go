@@ -18,16 +18,16 @@ const BunPrefix = 0x02
 type Kind int
 
 const (
-	Ordinary Kind = iota // a message of the program's own, or one that is no valid JSON
-	Cluster              // NODE_CLUSTER
-	Handle               // NODE_HANDLE: an envelope, a descriptor comes with it
-	Ack                  // NODE_HANDLE_ACK
-	Nack                 // NODE_HANDLE_NACK
-	GetCount             // NODE_SOCKET_GET_COUNT
-	Count                // NODE_SOCKET_COUNT
-	NotifyClose          // NODE_SOCKET_NOTIFY_CLOSE
-	AllClosed            // NODE_SOCKET_ALL_CLOSED
-	Unknown              // any other internal message
+	Ordinary    Kind = iota // a message of the program's own, or one that is no valid JSON
+	Cluster                 // NODE_CLUSTER
+	Handle                  // NODE_HANDLE: an envelope, a descriptor comes with it
+	Ack                     // NODE_HANDLE_ACK
+	Nack                    // NODE_HANDLE_NACK
+	GetCount                // NODE_SOCKET_GET_COUNT
+	Count                   // NODE_SOCKET_COUNT
+	NotifyClose             // NODE_SOCKET_NOTIFY_CLOSE
+	AllClosed               // NODE_SOCKET_ALL_CLOSED
+	Unknown                 // any other internal message
 )
 
 var kindNames = [...]string{

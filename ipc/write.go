@@ -1,0 +1,262 @@
+package ipc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/internal/wire"
+)
+
+// maxAnswers bounds the answers kept for a peer that sends handles and does not read.
+const maxAnswers = 64 << 10
+
+// queue is what could not be written yet. Guarded by Conn.mu.
+type queue struct {
+	segments []segment // the first may be written in part
+	answers  []byte    // ACKs and NACKs; they go before any segment that is not begun
+	bytes    int       // in segments
+	bun      bool      // the peer is a Bun
+	broken   error     // the peer is gone
+}
+
+// segment is written without a break in it: one frame with its descriptor, or
+// several without.
+type segment struct {
+	data  []byte
+	fd    int // ours, a duplicate; -1 for none, or when it is sent
+	begun bool
+}
+
+func (q *queue) empty() bool { return len(q.segments) == 0 && len(q.answers) == 0 }
+
+// drop forgets what is queued.
+func (q *queue) drop() {
+	for _, s := range q.segments {
+		if s.fd >= 0 {
+			sys.Close(s.fd)
+		}
+	}
+	q.segments, q.answers, q.bytes = nil, nil, 0
+}
+
+// push queues a copy of data, and a duplicate of fd.
+func (q *queue) push(data []byte, fd int, begun bool) error {
+	if last := len(q.segments) - 1; last >= 0 && fd < 0 && !begun {
+		if s := &q.segments[last]; s.fd < 0 && !s.begun && len(s.data)+len(data) <= AtomicFrame {
+			s.data = append(s.data, data...)
+			q.bytes += len(data)
+			return nil
+		}
+	}
+	dup := -1
+	if fd >= 0 {
+		var err error
+		if dup, err = sys.Dup(fd); err != nil {
+			return os.NewSyscallError("dup", err)
+		}
+	}
+	q.segments = append(q.segments, segment{data: bytes.Clone(data), fd: dup, begun: begun})
+	q.bytes += len(data)
+	return nil
+}
+
+// TrySend writes one frame, as [Conn.AppendFrame] makes it, with the descriptor
+// fd beside it, -1 for none. It is one call of the kernel, all or nothing:
+// ErrWouldBlock says that nothing was sent, because the peer does not read or
+// because earlier frames are still queued. fd stays the caller's.
+func (c *Conn) TrySend(frame []byte, fd int) error {
+	if len(frame) > AtomicFrame {
+		return fmt.Errorf("%w: %d bytes do not go whole or not at all", ErrTooLong, len(frame))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.checkLocked(frame, fd); err != nil {
+		return err
+	}
+	if !c.out.empty() {
+		return ErrWouldBlock
+	}
+	n, err := c.writeLocked(frame, fd)
+	if err != nil {
+		return err
+	}
+	if n < len(frame) { // the kernel promises otherwise, but a broken frame kills the peer
+		return c.out.push(frame[n:], -1, true)
+	}
+	return nil
+}
+
+// Send is TrySend for frames of any length, and queues what cannot be written
+// now: the frame's bytes, and a duplicate of fd. [Conn.Flush] goes on with it.
+// ErrQueueFull says that nothing was sent or queued.
+func (c *Conn) Send(frame []byte, fd int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.checkLocked(frame, fd); err != nil {
+		return err
+	}
+	begun := false
+	for rest := frame; c.out.empty(); begun, fd = true, -1 {
+		n, err := c.writeLocked(rest[:min(len(rest), AtomicFrame)], fd)
+		if errors.Is(err, ErrWouldBlock) {
+			frame = rest
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if rest = rest[n:]; len(rest) == 0 {
+			return nil
+		}
+	}
+	// What is begun must be finished, however full the queue is.
+	if !begun && c.out.bytes+len(frame) > c.options.MaxQueue {
+		return ErrQueueFull
+	}
+	return c.out.push(frame, fd, begun)
+}
+
+// Flush writes what is queued, as far as the peer takes it; call it when the
+// channel is writable. pending tells that something is left.
+func (c *Conn) Flush() (pending bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, ErrClosed
+	}
+	err = c.flushLocked()
+	return !c.out.empty(), err
+}
+
+// Queued returns how many bytes wait to be written.
+func (c *Conn) Queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.bytes + len(c.out.answers)
+}
+
+// writeErr returns why nothing can be written any more, nil if it can.
+func (c *Conn) writeErr() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.broken
+}
+
+func (c *Conn) flushLocked() error {
+	q := &c.out
+	for !q.empty() {
+		if len(q.answers) > 0 && (len(q.segments) == 0 || !q.segments[0].begun) {
+			s := segment{data: q.answers, fd: -1}
+			q.bytes += len(s.data)
+			q.segments = append([]segment{s}, q.segments...)
+			q.answers = nil
+		}
+		s := &q.segments[0]
+		n, err := c.writeLocked(s.data[:min(len(s.data), AtomicFrame)], s.fd)
+		if errors.Is(err, ErrWouldBlock) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s.fd >= 0 {
+			sys.Close(s.fd)
+			s.fd = -1
+		}
+		q.bytes -= n
+		s.begun, s.data = true, s.data[n:]
+		if len(s.data) == 0 {
+			q.segments[0] = segment{}
+			q.segments = q.segments[1:]
+		}
+	}
+	q.segments = nil
+	return nil
+}
+
+// answerLocked sends or queues an ACK or NACK. It waits for no message of ours,
+// only for the end of one that is begun.
+func (c *Conn) answerLocked(frame []byte) error {
+	if c.closed {
+		return ErrClosed
+	}
+	if c.out.empty() {
+		n, err := c.writeLocked(frame, -1)
+		switch {
+		case err == nil && n < len(frame):
+			return c.out.push(frame[n:], -1, true)
+		case !errors.Is(err, ErrWouldBlock):
+			return err
+		}
+	}
+	if len(c.out.answers) > maxAnswers {
+		return fmt.Errorf("%w: answers to handles", ErrQueueFull)
+	}
+	c.out.answers = append(c.out.answers, frame...)
+	return c.flushLocked()
+}
+
+// writeLocked makes one sendmsg.
+func (c *Conn) writeLocked(data []byte, fd int) (n int, err error) {
+	if c.out.broken != nil {
+		return 0, c.out.broken
+	}
+	n, err = sys.SendInto(c.fd, data, fd)
+	switch {
+	case err == nil:
+		return n, nil
+	case sys.IsWouldBlock(err):
+		return 0, ErrWouldBlock
+	case sys.IsHangup(err):
+		c.out.broken = fmt.Errorf("%w: %w", ErrClosed, err)
+		c.out.drop()
+		return 0, c.out.broken
+	}
+	return 0, fmt.Errorf("channel: %w", os.NewSyscallError("sendmsg", err))
+}
+
+// checkLocked refuses what would kill a Node peer, as far as it can be seen
+// without decoding: AppendFrame has validated the rest.
+func (c *Conn) checkLocked(frame []byte, fd int) error {
+	if c.closed {
+		return ErrClosed
+	}
+	kind, typ, err := c.inspectFrame(frame)
+	switch {
+	case err != nil:
+		return err
+	case kind == wire.Ack || kind == wire.Nack:
+		return fmt.Errorf("%w: an answer to a handle is the channel's own to send", ErrFrame)
+	case typ == BunNative && fd >= 0:
+	case (kind == wire.Handle) != (fd >= 0):
+		return fmt.Errorf("%w: a NODE_HANDLE goes with a descriptor, and nothing else does", ErrFrame)
+	}
+	if fd < 0 {
+		return nil
+	}
+	return c.checkHandle(typ, fd)
+}
+
+// inspectFrame tells what a frame to be sent is, and of what type its handle.
+func (c *Conn) inspectFrame(frame []byte) (kind wire.Kind, typ HandleType, err error) {
+	if c.options.Serialization == Advanced {
+		kind, word, err := checkAdvanced(frame)
+		return kind, HandleType(word), err
+	}
+	if len(frame) < 2 || bytes.IndexByte(frame, '\n') != len(frame)-1 {
+		return kind, "", fmt.Errorf("%w: not one line", ErrFrame)
+	}
+	kind, data, bun, err := wire.Classify(frame[:len(frame)-1])
+	switch {
+	case err != nil:
+		return kind, "", fmt.Errorf("%w: %w", ErrFrame, err)
+	case bun && !c.out.bun:
+		return kind, "", fmt.Errorf("%w: in Bun's dialect, and the peer is not known to be a Bun", ErrFrame)
+	case bun && kind == wire.Cluster:
+		return kind, BunNative, nil
+	}
+	return kind, HandleType(wire.EnvelopeType(data)), nil
+}
