@@ -42,12 +42,15 @@ type WorkerOptions struct {
 // Primary is the primary of any number of clusters. Make it with [NewPrimary],
 // start it with Run. All methods may be called from any goroutine.
 type Primary struct {
-	options PrimaryOptions
-	poller  *sys.Poller
+	options  PrimaryOptions
+	poller   *sys.Poller
+	done     chan struct{}  // closed when Run ends
+	watchers sync.WaitGroup // of forked processes; joined by Run
 
 	mu     sync.Mutex          // guards the following
 	inbox  []func(*dispatcher) // notes for Run, in order
 	ids    map[uint64]struct{} // of workers added and not removed
+	lastID uint64              // given out by Fork
 	closed bool
 }
 
@@ -63,7 +66,7 @@ func NewPrimary(o PrimaryOptions) (*Primary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	return &Primary{options: o, poller: poller, ids: make(map[uint64]struct{})}, nil
+	return &Primary{options: o, poller: poller, ids: make(map[uint64]struct{}), done: make(chan struct{})}, nil
 }
 
 // Env returns the variables that make a program the worker id. The channel has
@@ -74,6 +77,8 @@ func Env(id uint64) []string {
 
 // Run serves until ctx is done, then closes all channels and sockets. Call it once.
 func (p *Primary) Run(ctx context.Context) error {
+	defer p.watchers.Wait()
+	defer close(p.done)
 	return newDispatcher(p).run(ctx)
 }
 

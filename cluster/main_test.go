@@ -1,0 +1,11 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/tendproc/tend/internal/proctest"
+)
+
+func TestMain(m *testing.M) {
+	proctest.Main(m)
+}
