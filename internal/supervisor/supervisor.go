@@ -2,11 +2,24 @@
 // state of every app, performs what the core decides and publishes what
 // happened. It satisfies api.Service except for Ping, Logs, Flush and Kill,
 // which the daemon adds.
+//
+// What a process must do to count as up, and so for a start to return:
+//
+//   - with wait-ready: say "ready" within the listen timeout;
+//   - a cluster worker: listen. One whose instance was never seen to listen is
+//     also up when it has stayed up for a second after its runtime came online;
+//   - a program in fork mode: stay up for 300 ms after exec, 500 ms for Node and
+//     Bun, or say "ready" before that.
+//
+// A process that is alive but late (not ready within the listen timeout) fails
+// the command that waits for it, and stays; a successor in a reload is ended.
 package supervisor
 
 import (
 	"context"
+	"errors"
 	"syscall"
+	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
@@ -52,67 +65,190 @@ type Options struct {
 // Supervisor guards apps. Its methods may be called from any goroutine; they
 // are answered while Run runs.
 type Supervisor struct {
-	o Options
+	o     Options
+	inbox *inbox
+	bus   event.Bus
+	over  chan struct{} // closed by Run when it ends
 }
 
 // New returns a supervisor of no apps.
-func New(o Options) *Supervisor { return &Supervisor{o: o} }
+func New(o Options) *Supervisor {
+	if o.MaxBoots <= 0 {
+		o.MaxBoots = max(1, o.Machine.CPUs())
+	}
+	return &Supervisor{o: o, inbox: newInbox(), over: make(chan struct{})}
+}
 
 // Run is the loop. It ends when ctx does and leaves the processes as they are:
-// [Supervisor.Shutdown] before it, to end them.
-func (s *Supervisor) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// call [Supervisor.Shutdown] before that, to end them. Run it once.
+func (s *Supervisor) Run(ctx context.Context) error {
+	defer s.bus.Close()
+	defer close(s.over)
+	l := newLoop(s.o, &s.bus)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		for fn := range s.inbox.all() {
+			fn(l)
+		}
+		l.tick(time.Now())
+		timer.Stop()
+		if at := l.wakeAt(); !at.IsZero() {
+			timer.Reset(time.Until(at))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.inbox.wake:
+		case <-timer.C:
+		}
+	}
+}
 
 // Report takes one fact from the runner. It never blocks.
-func (s *Supervisor) Report(k runner.Key, r runner.Report) {}
+func (s *Supervisor) Report(k runner.Key, r runner.Report) {
+	s.inbox.put(func(l *loop) { l.report(k, r) })
+}
 
-// Shutdown stops every instance, refuses further commands, and returns when all
-// processes are gone.
-func (s *Supervisor) Shutdown(ctx context.Context) error { return nil }
-
+// List returns all state. With usage, CPU and memory are sampled now, by the
+// caller's goroutine.
 func (s *Supervisor) List(ctx context.Context, usage bool) (event.Snapshot, error) {
-	return event.Snapshot{}, later
+	var snap event.Snapshot
+	if err := s.ask(ctx, func(l *loop) { snap = l.snapshot() }); err != nil {
+		return event.Snapshot{}, err
+	}
+	if usage {
+		s.measure(snap.Instances)
+	}
+	return snap, nil
 }
 
-func (s *Supervisor) Start(ctx context.Context, req spec.Start) (event.Outcome, error) {
-	return event.Outcome{}, later
+func (s *Supervisor) measure(list []event.Instance) {
+	var pids, at []int
+	for i := range list {
+		if pid := list[i].PID; pid > 0 {
+			pids, at = append(pids, pid), append(at, i)
+		}
+	}
+	if len(pids) == 0 {
+		return
+	}
+	for i, u := range s.o.Runner.Usage(pids) {
+		list[at[i]].Usage = &u
+	}
 }
 
-func (s *Supervisor) Restart(ctx context.Context, req spec.Act) (event.Outcome, error) {
-	return event.Outcome{}, later
+// Watch calls fn with a Begin event and then with each event in order, until
+// ctx ends or fn returns an error, which it returns.
+func (s *Supervisor) Watch(ctx context.Context, fn func(event.Event) error) error {
+	err := s.bus.Watch(ctx, func(ctx context.Context, join func()) (event.Snapshot, error) {
+		var snap event.Snapshot
+		if err := s.ask(ctx, func(l *loop) { snap = l.snapshot(); join() }); err != nil {
+			return event.Snapshot{}, err
+		}
+		return snap, nil
+	}, fn)
+	if errors.Is(err, event.ErrClosed) {
+		return ending()
+	}
+	return err
 }
 
-func (s *Supervisor) Reload(ctx context.Context, req spec.Act) (event.Outcome, error) {
-	return event.Outcome{}, later
-}
-
-func (s *Supervisor) Stop(ctx context.Context, req spec.Act) (event.Outcome, error) {
-	return event.Outcome{}, later
-}
-
-func (s *Supervisor) Delete(ctx context.Context, req spec.Act) (event.Outcome, error) {
-	return event.Outcome{}, later
-}
-
-func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, error) {
-	return event.Outcome{}, later
-}
-
-func (s *Supervisor) Scale(ctx context.Context, app, number string) (event.Outcome, error) {
-	return event.Outcome{}, later
-}
-
-func (s *Supervisor) Signal(ctx context.Context, target, signal string) (event.Outcome, error) {
-	return event.Outcome{}, later
-}
-
-func (s *Supervisor) WriteLine(ctx context.Context, id int, line string) error { return later }
-
-func (s *Supervisor) Watch(ctx context.Context, fn func(event.Event) error) error { return later }
-
-// Match returns the instances that target names, by id. cwd is where a script's
-// relative path starts.
+// Match returns the instances that target names, by id.
 func (s *Supervisor) Match(ctx context.Context, target string) ([]event.Instance, error) {
-	return nil, later
+	var list []event.Instance
+	var err error
+	if err := s.ask(ctx, func(l *loop) {
+		var ids []int
+		if ids, err = l.match(target, ""); err == nil {
+			list = l.views(ids)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	return list, err
 }
 
-var later = &fault.Error{Code: fault.Unsupported, Message: "not built yet"}
+// Signal sends a signal to the main process of every live instance of target.
+func (s *Supervisor) Signal(ctx context.Context, target, signal string) (event.Outcome, error) {
+	sig, err := parseSignal(signal)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	list, err := s.Match(ctx, target)
+	if err != nil {
+		return event.Outcome{}, during("send "+signal+" to "+target, err)
+	}
+	var out event.Outcome
+	for _, in := range list {
+		if in.PID == 0 {
+			continue
+		}
+		if err := s.o.Runner.Signal(runner.Key{ID: in.ID, Gen: in.Gen}, sig); err != nil {
+			return out, during("send "+signal+" to "+label(in), err)
+		}
+		out.Instances = append(out.Instances, in)
+	}
+	if len(out.Instances) == 0 {
+		return out, &fault.Error{
+			Code: fault.NotRunning, Op: "send " + signal + " to " + target, Message: "no process of it is running",
+			Remedy: "Start it first: tend start " + target,
+		}
+	}
+	return out, nil
+}
+
+// WriteLine writes line and a newline to the standard input of instance id.
+func (s *Supervisor) WriteLine(ctx context.Context, id int, line string) error {
+	var in event.Instance
+	var ok bool
+	if err := s.ask(ctx, func(l *loop) {
+		if sl := l.slots[id]; sl != nil {
+			in, ok = sl.view, true
+		}
+	}); err != nil {
+		return err
+	}
+	switch {
+	case !ok:
+		return &fault.Error{Code: fault.NotFound, Op: "send", Message: "no instance " + itoa(id), Remedy: "tend ls shows what there is."}
+	case in.PID == 0:
+		return &fault.Error{
+			Code: fault.NotRunning, Op: "send to " + label(in), Message: "it is not running",
+			Remedy: "Start it first: tend start " + itoa(id),
+		}
+	}
+	return during("send to "+label(in), s.o.Runner.WriteLine(runner.Key{ID: id, Gen: in.Gen}, line))
+}
+
+// ask runs fn in the loop and returns when it has run. After an error, fn may
+// still run later: what it writes must not be read.
+func (s *Supervisor) ask(ctx context.Context, fn func(l *loop)) error {
+	done := make(chan struct{})
+	s.inbox.put(func(l *loop) { defer close(done); fn(l) })
+	return s.wait(ctx, done)
+}
+
+// wait returns when done is closed; with an error when ctx or the loop ends first.
+func (s *Supervisor) wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return &fault.Error{
+			Code: fault.Timeout, Message: "stopped waiting", Err: ctx.Err(),
+			Remedy: "The command goes on in the daemon; tend ls shows how far it is.",
+		}
+	case <-s.over:
+		select {
+		case <-done:
+			return nil
+		default:
+			return ending()
+		}
+	}
+}
+
+func ending() error {
+	return &fault.Error{Code: fault.Unavailable, Message: "the daemon is ending"}
+}

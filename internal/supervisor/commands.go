@@ -1,0 +1,251 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"syscall"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/spec"
+	"github.com/tendproc/tend/internal/sys"
+)
+
+// Start starts a new app; or, where the word names what is known, restarts
+// what of it runs and starts the rest. It returns once every instance is up.
+func (s *Supervisor) Start(ctx context.Context, req spec.Start) (event.Outcome, error) {
+	var ids []int
+	if !strings.ContainsAny(req.Word, " \t\n") {
+		if err := s.ask(ctx, func(l *loop) { ids = spec.Known(l.entries(), req.Word) }); err != nil {
+			return event.Outcome{}, err
+		}
+	}
+	if len(ids) > 0 {
+		return s.restart(ctx, "start", ids, spec.Act{Target: req.Word, Options: req.Options, Caller: req.Caller})
+	}
+	app, err := spec.Resolve(s.o.Machine, s.o.LogDir, req)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	return s.command(ctx, "start", func(l *loop, w *wait) error { return l.start(w, app, req.Force) })
+}
+
+// start makes the instances of a, or starts those there are if none of them runs.
+func (l *loop) start(w *wait, a spec.App, force bool) error {
+	var same []*slot
+	for _, sl := range l.named(a.Name) {
+		if sl.spec.Script == a.Script && !sl.state.Deleting {
+			same = append(same, sl)
+		}
+	}
+	if force {
+		same = nil
+	}
+	for _, sl := range same {
+		if sl.up() {
+			return &fault.Error{
+				Code: fault.Conflict, Op: "start " + a.Name, Field: "script", Message: "it is started already, as " + sl.label(),
+				Remedy: "Restart it: tend restart " + a.Name + ". To start it a second time add -f.",
+			}
+		}
+	}
+	if len(same) == 0 {
+		for range max(1, a.Instances) {
+			sl := l.create(a)
+			same = append(same, sl)
+			w.fresh = append(w.fresh, sl.id)
+		}
+	}
+	for _, sl := range same {
+		w.ids = append(w.ids, sl.id)
+		l.respec(sl, a)
+	}
+	for _, sl := range same {
+		want := sl.state.Gen + 1
+		l.step(sl, lifecycle.Start{})
+		w.awaitUp(sl, want)
+	}
+	return nil
+}
+
+// Restart ends the processes of target and then spawns them anew, with the
+// options given. It returns once every instance is up.
+func (s *Supervisor) Restart(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	ids, err := s.targets(ctx, "restart", req)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	return s.restart(ctx, "restart", ids, req)
+}
+
+func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec.Act) (event.Outcome, error) {
+	specs, err := s.respecs(ctx, op, ids, req)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	return s.command(ctx, op, func(l *loop, w *wait) error {
+		w.warnInstances(req.Options)
+		for _, sl := range l.living(ids) {
+			w.ids = append(w.ids, sl.id)
+			if a, ok := specs[sl.id]; ok {
+				l.respec(sl, a)
+			}
+		}
+		for _, sl := range l.living(ids) {
+			want := sl.state.Gen + 1
+			l.step(sl, lifecycle.Restart{})
+			w.awaitUp(sl, want)
+		}
+		return nil
+	})
+}
+
+// Stop ends the processes of target. It returns once nothing of them is left.
+func (s *Supervisor) Stop(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	return s.each(ctx, "stop", req, func(l *loop, w *wait, sl *slot) {
+		l.step(sl, lifecycle.Stop{})
+		w.awaitGone(sl)
+	})
+}
+
+// Delete ends the processes of target and forgets the instances.
+func (s *Supervisor) Delete(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	return s.each(ctx, "delete", req, func(l *loop, w *wait, sl *slot) {
+		l.step(sl, lifecycle.Delete{})
+		w.awaitGone(sl)
+	})
+}
+
+// Reset sets the counters of restarts to zero.
+func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	return s.each(ctx, "reset", req, func(l *loop, _ *wait, sl *slot) { l.step(sl, lifecycle.Reset{}) })
+}
+
+// Shutdown stops every instance, refuses further commands, and returns when all
+// processes are gone. Run goes on until its context ends.
+func (s *Supervisor) Shutdown(ctx context.Context) error {
+	_, err := s.command(ctx, "stop", func(l *loop, w *wait) error {
+		l.closing = true
+		for _, sl := range l.living(l.order) {
+			l.step(sl, lifecycle.Stop{})
+			w.awaitGone(sl)
+		}
+		return nil
+	})
+	return err
+}
+
+// each does fn to every instance of req's target and waits for what fn says.
+func (s *Supervisor) each(ctx context.Context, op string, req spec.Act, fn func(l *loop, w *wait, sl *slot)) (event.Outcome, error) {
+	return s.command(ctx, op, func(l *loop, w *wait) error {
+		ids, err := l.match(req.Target, req.Caller.Cwd)
+		if err != nil {
+			return during(op+" "+req.Target, err)
+		}
+		w.ids = ids
+		for _, sl := range l.living(ids) {
+			fn(l, w, sl)
+		}
+		return nil
+	})
+}
+
+// command runs fn in the loop and waits until what fn put into its wait is
+// complete. When fn returns an error it has changed nothing.
+func (s *Supervisor) command(ctx context.Context, op string, fn func(l *loop, w *wait) error) (event.Outcome, error) {
+	w := &wait{op: op, done: make(chan struct{})}
+	s.inbox.put(func(l *loop) {
+		w.l = l
+		w.pending++ // itself, until fn has put everything in
+		err := l.open()
+		if err == nil || op == "stop" || op == "delete" {
+			err = fn(l, w)
+		}
+		w.finish(err)
+	})
+	if err := s.wait(ctx, w.done); err != nil {
+		return event.Outcome{}, during(op, err)
+	}
+	if w.err == nil {
+		return w.out, nil
+	}
+	if f, ok := errors.AsType[*fault.Error](w.err); ok && w.tail != nil && len(f.Log) == 0 {
+		f.Log = s.o.Runner.Tail(*w.tail, tailLines)
+	}
+	if len(w.fresh) > 0 && final(w.err) {
+		return event.Outcome{}, s.undo(ctx, w)
+	}
+	return w.out, w.err
+}
+
+// undo deletes what a command created that could never have come up, and
+// returns the command's error.
+func (s *Supervisor) undo(ctx context.Context, w *wait) error {
+	_, err := s.command(ctx, "delete", func(l *loop, u *wait) error {
+		for _, sl := range l.living(w.fresh) {
+			l.step(sl, lifecycle.Delete{})
+			u.awaitGone(sl)
+		}
+		return nil
+	})
+	return errors.Join(w.err, err)
+}
+
+// targets returns the ids that a command names.
+func (s *Supervisor) targets(ctx context.Context, op string, req spec.Act) (ids []int, err error) {
+	var unknown error
+	if err := s.ask(ctx, func(l *loop) { ids, unknown = l.match(req.Target, req.Caller.Cwd) }); err != nil {
+		return nil, err
+	}
+	return ids, during(op+" "+req.Target, unknown)
+}
+
+// respecs returns the declarations of ids with the options of req over them,
+// none if there are no options. It asks the machine, so it runs beside the loop.
+func (s *Supervisor) respecs(ctx context.Context, op string, ids []int, req spec.Act) (map[int]spec.App, error) {
+	if reflect.ValueOf(req.Options).IsZero() {
+		return nil, nil
+	}
+	var specs map[int]spec.App
+	if err := s.ask(ctx, func(l *loop) { specs = l.specs(ids) }); err != nil {
+		return nil, err
+	}
+	for id, a := range specs {
+		with, err := a.With(s.o.Machine, req.Options, req.Caller)
+		if err != nil {
+			return nil, during(op+" "+req.Target, err)
+		}
+		specs[id] = with
+	}
+	return specs, nil
+}
+
+func (w *wait) warnInstances(o spec.Options) {
+	if o.Instances != nil {
+		w.warnings = append(w.warnings, "the number of instances stays; change it with tend scale")
+	}
+}
+
+// living returns the slots of ids that still exist.
+func (l *loop) living(ids []int) (list []*slot) {
+	for _, id := range ids {
+		if sl := l.slots[id]; sl != nil {
+			list = append(list, sl)
+		}
+	}
+	return list
+}
+
+func parseSignal(text string) (syscall.Signal, error) {
+	sig, err := sys.ParseSignal(text)
+	if err != nil {
+		return 0, &fault.Error{
+			Code: fault.Invalid, Op: "send signal", Field: "signal", Message: err.Error(),
+			Remedy: "Give a name such as SIGUSR2, or a number.",
+		}
+	}
+	return sig, nil
+}

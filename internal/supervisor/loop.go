@@ -1,0 +1,328 @@
+package supervisor
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// loop is the state of everything. Only the goroutine of Run touches it.
+type loop struct {
+	o       Options
+	bus     *event.Bus
+	slots   map[int]*slot
+	order   []int // ids, ascending
+	nextID  int
+	seq     uint64
+	boots   boots
+	rolls   map[string]*roll // by app, while it goes on
+	held    map[string]bool  // apps for which the edge may hold listeners
+	closing bool             // Shutdown was called
+	pending []func()         // what follows from the event being handled
+}
+
+func newLoop(o Options, bus *event.Bus) *loop {
+	return &loop{
+		o: o, bus: bus, slots: map[int]*slot{}, rolls: map[string]*roll{}, held: map[string]bool{},
+		boots: boots{max: o.MaxBoots, until: map[runner.Key]time.Time{}},
+	}
+}
+
+// step takes a slot through one event, performs what the core decides and
+// tells what changed.
+func (l *loop) step(sl *slot, ev lifecycle.Event) { l.stepAs(sl, ev, event.Changed) }
+
+// stepAs is step for a fact that is told as such, whether or not it changes the
+// instance.
+func (l *loop) stepAs(sl *slot, ev lifecycle.Event, told event.Type) {
+	if sl.deleted {
+		return
+	}
+	before := sl.state.Phase
+	var actions []lifecycle.Action
+	sl.state, actions = lifecycle.Step(sl.policy(), sl.state, ev, time.Now())
+	for _, a := range actions {
+		l.perform(sl, a, before)
+	}
+	l.adopt(sl)
+	l.tell(sl, told)
+	if sl.idle() {
+		l.release(sl.spec.Name)
+	}
+	sl.settle()
+}
+
+func (l *loop) perform(sl *slot, a lifecycle.Action, before lifecycle.Phase) {
+	key := func(gen uint64) runner.Key { return runner.Key{ID: sl.id, Gen: gen} }
+	switch a := a.(type) {
+	case lifecycle.Spawn:
+		// What ended by itself goes before what an operator starts.
+		crashed := before == lifecycle.Running || before == lifecycle.Backoff
+		l.spawn(sl, a.Gen, crashed)
+	case lifecycle.Cancel:
+		if l.boots.cancel(key(a.Gen)) {
+			l.later(sl, lifecycle.SpawnFailed{Gen: a.Gen, Reason: "no longer wanted"})
+		}
+	case lifecycle.Unroute:
+		l.o.Runner.Unroute(key(a.Gen))
+	case lifecycle.Disconnect:
+		l.o.Runner.Disconnect(key(a.Gen))
+	case lifecycle.Terminate:
+		l.o.Runner.Terminate(key(a.Gen))
+	case lifecycle.Kill:
+		l.o.Runner.Kill(key(a.Gen))
+	case lifecycle.Forget:
+		l.forget(sl)
+	}
+}
+
+// later gives sl an event that follows from the one being handled.
+func (l *loop) later(sl *slot, ev lifecycle.Event) {
+	l.pending = append(l.pending, func() { l.step(sl, ev) })
+}
+
+func (l *loop) spawn(sl *slot, gen uint64, urgent bool) {
+	a := sl.app()
+	a.Instances = len(l.named(a.Name))
+	restarts := sl.state.Restarts
+	if c := sl.state.Find(gen); c != nil && c.Role == lifecycle.Successor {
+		restarts++ // it counts as one when it takes over
+	}
+	l.held[a.Name] = true
+	s := runner.Spawn{Key: runner.Key{ID: sl.id, Gen: gen}, App: a, Index: sl.index, Restarts: restarts}
+	if costly(a) {
+		l.boots.add(s, urgent)
+		return
+	}
+	l.o.Runner.Spawn(s)
+}
+
+// tell publishes the slot as it is now, unless that is nothing new.
+func (l *loop) tell(sl *slot, told event.Type) {
+	now := sl.look()
+	if sl.deleted || told == event.Changed && now == sl.view {
+		return
+	}
+	sl.view = now
+	l.publish(sl, event.Event{Type: told})
+}
+
+func (l *loop) publish(sl *slot, ev event.Event) {
+	l.seq++
+	view := sl.view
+	ev.Seq, ev.At, ev.Instance = l.seq, time.Now(), &view
+	if l.o.Journal != nil {
+		l.o.Journal.Record(ev, sl.state)
+	}
+	l.bus.Publish(ev)
+}
+
+// create makes a new stopped instance of a.
+func (l *loop) create(a spec.App) *slot {
+	sl := &slot{
+		id: l.nextID, index: l.freeIndex(a.Name, nil), spec: a, created: time.Now(),
+		state: lifecycle.State{Seed: rand.Uint64()}, listening: map[uint64][]string{},
+	}
+	l.nextID++
+	l.slots[sl.id] = sl
+	l.order = append(l.order, sl.id)
+	sl.view = sl.look()
+	l.publish(sl, event.Event{Type: event.Created})
+	return sl
+}
+
+// forget drops a deleted slot.
+func (l *loop) forget(sl *slot) {
+	sl.deleted = true
+	sl.view = sl.look()
+	delete(l.slots, sl.id)
+	l.order = slices.DeleteFunc(l.order, func(id int) bool { return id == sl.id })
+	if len(l.order) == 0 {
+		l.nextID = 0
+	}
+	l.publish(sl, event.Event{Type: event.Deleted})
+}
+
+// release lets the edge close the listeners of an app of which nothing runs.
+func (l *loop) release(name string) {
+	if !l.held[name] {
+		return
+	}
+	for _, sl := range l.named(name) {
+		if !sl.idle() {
+			return
+		}
+	}
+	delete(l.held, name)
+	l.o.Runner.Release(name)
+}
+
+// named returns the slots of an app, by id.
+func (l *loop) named(name string) (list []*slot) {
+	for _, id := range l.order {
+		if sl := l.slots[id]; sl.spec.Name == name {
+			list = append(list, sl)
+		}
+	}
+	return list
+}
+
+// freeIndex is the smallest number that no instance of the app has but self.
+func (l *loop) freeIndex(name string, self *slot) int {
+	taken := map[int]bool{}
+	for _, sl := range l.named(name) {
+		if sl != self {
+			taken[sl.index] = true
+		}
+	}
+	n := 0
+	for taken[n] {
+		n++
+	}
+	return n
+}
+
+// tick gives every slot whose deadline has come its Tick.
+func (l *loop) tick(now time.Time) {
+	for _, id := range slices.Clone(l.order) {
+		if sl := l.slots[id]; sl != nil && due(sl.state.WakeAt, now) {
+			l.step(sl, lifecycle.Tick{})
+		}
+	}
+	l.drain()
+	for _, s := range l.boots.next(now) {
+		l.o.Runner.Spawn(s)
+	}
+}
+
+// drain handles what earlier events left behind.
+func (l *loop) drain() {
+	for len(l.pending) > 0 {
+		fn := l.pending[0]
+		l.pending = l.pending[1:]
+		fn()
+	}
+}
+
+func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+// wakeAt is the earliest deadline of all, zero if there is none.
+func (l *loop) wakeAt() time.Time {
+	at := l.boots.wakeAt()
+	for _, sl := range l.slots {
+		if w := sl.state.WakeAt; !w.IsZero() && (at.IsZero() || w.Before(at)) {
+			at = w
+		}
+	}
+	return at
+}
+
+// snapshot is all state now.
+func (l *loop) snapshot() event.Snapshot {
+	snap := event.Snapshot{Seq: l.seq, At: time.Now(), Instances: l.views(l.order), Apps: []event.App{}}
+	at := map[string]int{}
+	for _, id := range l.order {
+		sl := l.slots[id]
+		i, ok := at[sl.spec.Name]
+		if !ok {
+			i = len(snap.Apps)
+			at[sl.spec.Name] = i
+			snap.Apps = append(snap.Apps, event.App{Spec: sl.spec})
+			snap.Apps[i].Spec.Instances = 0
+		}
+		a := &snap.Apps[i]
+		a.Spec.Instances++
+		for _, addresses := range sl.listening {
+			a.Listening = append(a.Listening, addresses...)
+		}
+	}
+	for i := range snap.Apps {
+		slices.Sort(snap.Apps[i].Listening)
+		snap.Apps[i].Listening = slices.Compact(snap.Apps[i].Listening)
+	}
+	return snap
+}
+
+// views returns the instances with these ids that still exist.
+func (l *loop) views(ids []int) []event.Instance {
+	list := make([]event.Instance, 0, len(ids))
+	for _, id := range ids {
+		if sl := l.slots[id]; sl != nil {
+			list = append(list, sl.view)
+		}
+	}
+	return list
+}
+
+func (l *loop) entries() []spec.Entry {
+	list := make([]spec.Entry, 0, len(l.order))
+	for _, id := range l.order {
+		a := &l.slots[id].spec
+		list = append(list, spec.Entry{ID: id, Name: a.Name, Namespace: a.Namespace, Script: a.Script})
+	}
+	return list
+}
+
+// match returns the ids that target names.
+func (l *loop) match(target, cwd string) ([]int, error) {
+	return spec.Select(l.entries(), target, cwd)
+}
+
+// open is an error once Shutdown was called.
+func (l *loop) open() error {
+	if l.closing {
+		return ending()
+	}
+	return nil
+}
+
+// specs returns the declarations of ids.
+func (l *loop) specs(ids []int) map[int]spec.App {
+	m := make(map[int]spec.App, len(ids))
+	for _, id := range ids {
+		m[id] = l.slots[id].spec
+	}
+	return m
+}
+
+// respec gives a slot another declaration, for its next life.
+func (l *loop) respec(sl *slot, a spec.App) {
+	renamed, old := a.Name != sl.spec.Name, sl.spec.Name
+	sl.spec = a
+	if renamed {
+		sl.index = l.freeIndex(a.Name, sl)
+		l.release(old)
+	}
+}
+
+// adopt makes the declaration of a reload the slot's own once its generation is
+// the current one.
+func (l *loop) adopt(sl *slot) {
+	if c := sl.state.Current(); sl.next != nil && c != nil && c.Gen >= sl.nextGen {
+		a := *sl.next
+		sl.next = nil
+		l.respec(sl, a)
+	}
+}
+
+// conflict says that a reload of one of the apps is going on.
+func (l *loop) conflict(ids []int) error {
+	for _, name := range slices.Sorted(maps.Keys(l.rolls)) {
+		for _, id := range ids {
+			if l.slots[id].spec.Name == name {
+				return &fault.Error{
+					Code: fault.Conflict, Message: "a reload of " + name + " is going on",
+					Remedy: "Wait for it to end; tend ls shows how far it is.",
+				}
+			}
+		}
+	}
+	return nil
+}

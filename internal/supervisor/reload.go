@@ -1,0 +1,128 @@
+package supervisor
+
+import (
+	"context"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// roll is a reload of the instances of one app that is going on.
+type roll struct {
+	app   string
+	core  lifecycle.Roll
+	specs map[int]spec.App // of the new generations, nil for the old ones
+	w     *wait
+	err   error // the first failure
+}
+
+// Reload replaces the processes of target by a new generation, app by app side
+// by side, within an app Parallel at a time. A new worker is up before the old
+// one drains; what is not in cluster mode is restarted. Where a new process
+// does not come up the old one stays and the roll ends there.
+func (s *Supervisor) Reload(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	ids, err := s.targets(ctx, "reload", req)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	specs, err := s.respecs(ctx, "reload", ids, req)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	return s.command(ctx, "reload", func(l *loop, w *wait) error {
+		w.whole = true
+		w.warnInstances(req.Options)
+		list := l.living(ids)
+		for _, sl := range list {
+			w.ids = append(w.ids, sl.id)
+		}
+		if err := l.conflict(w.ids); err != nil {
+			return during("reload "+req.Target, err)
+		}
+		for _, r := range l.rollsOf(w, list, req.Parallel) {
+			r.specs = specs
+			l.roll(r, lifecycle.RollEvent{})
+		}
+		return nil
+	})
+}
+
+// rollsOf makes a roll of each app in list.
+func (l *loop) rollsOf(w *wait, list []*slot, parallel int) (rolls []*roll) {
+	for _, sl := range list {
+		name := sl.spec.Name
+		r := l.rolls[name]
+		if r == nil {
+			r = &roll{app: name, core: lifecycle.Roll{Parallel: parallel}, w: w}
+			l.rolls[name] = r
+			rolls = append(rolls, r)
+			w.pending++
+		}
+		r.core.Slots = append(r.core.Slots, lifecycle.RollSlot{ID: sl.id})
+	}
+	return rolls
+}
+
+// roll takes a roll one step further.
+func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
+	var next []int
+	r.core, next = lifecycle.Rollout(r.core, ev)
+	for _, id := range next {
+		if sl := l.slots[id]; sl != nil {
+			l.replace(r, sl)
+		} else {
+			l.roll(r, lifecycle.RollEvent{ID: id, Stage: lifecycle.Left})
+		}
+	}
+	if r.core.Finished && l.rolls[r.app] == r {
+		delete(l.rolls, r.app)
+		r.w.finish(r.err)
+	}
+}
+
+// replace begins with one instance and watches what becomes of it.
+func (l *loop) replace(r *roll, sl *slot) {
+	old, c := sl.key().Gen, coming{want: sl.state.Gen + 1}
+	if a, ok := r.specs[sl.id]; ok {
+		sl.next, sl.nextGen = &a, c.want
+	}
+	l.step(sl, lifecycle.Reload{})
+	sl.await(func(sl *slot) bool {
+		ev := lifecycle.RollEvent{ID: sl.id}
+		switch c.look(sl) {
+		case undecided:
+			return false
+		case up, finished:
+			if sl.state.Find(old) != nil {
+				return false // drains
+			}
+			ev.Stage = lifecycle.Replaced
+		case failed:
+			ev.Stage, ev.Reason = lifecycle.Kept, c.failure.Reason
+			r.fail(sl, c)
+		case left:
+			ev.Stage = lifecycle.Left
+			r.w.warnings = append(r.w.warnings, leftFault("reload", sl).Error())
+		}
+		sl.next = nil
+		l.roll(r, ev)
+		return true
+	})
+}
+
+// fail notes why the roll ends early.
+func (r *roll) fail(sl *slot, c coming) {
+	if r.err != nil {
+		return
+	}
+	r.err = c.fault("reload", sl)
+	if f, ok := r.err.(*fault.Error); ok && sl.state.Phase == lifecycle.Running && !c.alive {
+		f.Message += "; the old process stays"
+	}
+	if c.alive && r.w.tail == nil {
+		r.w.tail = &runner.Key{ID: sl.id, Gen: c.failure.Gen}
+	}
+}
