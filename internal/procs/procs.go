@@ -18,25 +18,25 @@ type Process struct {
 // Title is the arguments in one line.
 func (p *Process) Title() string { return strings.Join(p.Args, " ") }
 
-// Called tells whether name is one of the process's names: the kernel's (cut to
-// 15 bytes, as that one is), its program's (the last element of argv[0]), or
-// its title, whole or the first word.
+// commMax is where the kernel cuts the name of a program.
+const commMax = 15
+
+// Called tells whether name is one of the process's names: the kernel's, its
+// program's (argv[0] or the last element of it), or its title, whole or the
+// first word. A process without arguments has only the kernel's name, cut short.
 func (p *Process) Called(name string) bool {
 	if name == "" {
 		return false
 	}
-	const commMax = 15
 	comm := p.Comm()
-	if comm == name || (len(comm) == commMax && strings.HasPrefix(name, comm) && len(p.Args) == 0) {
+	if comm == name {
 		return true
 	}
 	if len(p.Args) == 0 {
-		return false
+		return len(comm) == commMax && strings.HasPrefix(name, comm)
 	}
-	title := p.Title()
 	word, _, _ := strings.Cut(p.Args[0], " ")
-	return p.Args[0] == name || path.Base(p.Args[0]) == name || word == name || path.Base(word) == name ||
-		title == name || (len(comm) == commMax && strings.HasPrefix(name, comm) && strings.HasPrefix(path.Base(word), name))
+	return slices.Contains([]string{p.Args[0], path.Base(p.Args[0]), word, path.Base(word), p.Title()}, name)
 }
 
 // Get shows one process.
