@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -31,7 +32,6 @@ type file struct {
 	by      *Pipe // which may continue that line
 	lost    int   // lines not written since failed
 	failed  error // why lines are being lost
-	scratch []byte
 }
 
 // ensure opens the file if it is not.
@@ -121,6 +121,11 @@ func openFault(path string, err error) error {
 	}
 }
 
+// full tells an error that passes: the disk or the quota is exhausted.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
 func endsWithNewline(path string, size int64) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -159,6 +164,8 @@ func (f *file) truncate() error {
 	return f.f.Truncate(0)
 }
 
+var scratches = sync.Pool{New: func() any { return new([]byte) }} // for stamped text
+
 // append writes text, which is whole lines or a piece of one that p wrote, and
 // passes it to who follows. It never waits for more than the file system, and
 // keeps nothing of text. The error is the first of an outage: later ones are counted
@@ -172,15 +179,14 @@ func (f *file) append(p *Pipe, text []byte, now time.Time) error {
 	}
 	continues := f.torn && f.by == p
 	if p.stamp != nil {
-		f.scratch = p.stamp.lines(f.scratch[:0], text, now, continues)
-		text = f.scratch
+		scratch := scratches.Get().(*[]byte)
+		defer scratches.Put(scratch)
+		text = p.stamp.lines((*scratch)[:0], text, now, continues)
+		*scratch = text
 	}
 	err := f.writeLocked(p, text)
 	if followers != nil {
 		publish(p.stream, *followers, text, now, continues)
-	}
-	if cap(f.scratch) > 2*bufferSize {
-		f.scratch = nil
 	}
 	return err
 }

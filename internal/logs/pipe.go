@@ -2,7 +2,6 @@ package logs
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -14,7 +13,7 @@ import (
 const (
 	// bufferSize is how much one read takes at most, and the longest piece of a
 	// line that is held back for its newline.
-	bufferSize = 64 << 10
+	bufferSize = 128 << 10
 
 	// nap is the pause after a short read. Wake-ups are what log reading
 	// costs: while a writer is busy, its lines are taken 2 ms' worth at a time.
@@ -33,12 +32,14 @@ const (
 	// tiny pipes from then on (pipe(7), pipe-user-pages-soft, 64 MiB).
 	grownSize = 1 << 20
 	maxGrown  = 32
-	growAt    = bufferSize / 2
+	growAt    = 32 << 10
 )
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// Pipe is the way of one generation's output to its file.
+// Pipe is the way of one generation's output to its file. While it is silent
+// it has no goroutine: the store's poller starts one when there is something
+// to read, and is asked again when that ends.
 type Pipe struct {
 	// ChildEnd is what the process gets as its descriptor. It is the caller's,
 	// who closes it once the process is started.
@@ -46,21 +47,21 @@ type Pipe struct {
 
 	stream *Stream
 	tail   *Tail         // may be nil
-	ours   *os.File      // nil for raw logs; run's
-	done   chan struct{} // closed by run
+	ours   *os.File      // nil for raw logs
+	fd     int           // of ours
+	done   chan struct{} // closed by finishLocked
 	hurry  chan struct{} // wakes a nap
-	grown  bool          // run's, then Store.ended's
+	grown  bool          // was given a large kernel buffer; guarded by Store.mu
 
-	// The rest is run's alone.
-	stamp  *stamper
-	rest   []byte // an unfinished line, not yet on file
-	buf    *[bufferSize]byte
-	n      int   // bytes in buf
-	err    error // of the last read
-	armed  bool  // a read deadline is set, for rest
-	last   time.Time
-	timer  *time.Timer
-	denied bool // the kernel refused to grow the pipe
+	// mu belongs to whoever works on the pipe, for as long as that takes: a
+	// burst, the end of patience, or Store.Stop.
+	mu      sync.Mutex
+	ended   bool
+	stamp   *stamper // nil for raw lines
+	rest    []byte   // an unfinished line, not yet on file
+	last    time.Time
+	impulse *time.Timer // ends the patience with rest
+	sleeper *time.Timer // ends a nap
 }
 
 // Done is closed when the last writer has closed its end and all is on file.
@@ -78,79 +79,74 @@ func (p *Pipe) Hurry() {
 	}
 }
 
-// run reads the pipe to its end. It is the pipe's only goroutine.
-func (p *Pipe) run() {
-	defer close(p.done)
-	defer p.stream.store.ended(p)
-	defer p.ours.Close()
-	if p.stream.target.Stamp != "" {
-		p.stamp = newStamper(p.stream.target.Stamp)
-	}
-	conn, err := p.ours.SyscallConn()
-	if err != nil {
+// burst reads for as long as there is something, and then leaves the pipe to
+// the poller. Between its reads the pipe is not polled, so that a write wakes
+// nobody while it naps: each would wake the runtime's poller.
+func (p *Pipe) burst() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
 		return
 	}
-	read := p.read // once: a method value is an allocation
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
 	for {
-		err := conn.Read(read)
+		kept := copy(buf[:], p.rest)
+		n, err := sys.ReadOnce(p.fd, buf[kept:])
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			p.giveUpOnRest()
-		case err != nil || p.err != nil || p.n == 0:
-			p.release()
-			p.finish()
+		case err == syscall.EAGAIN:
+			p.listenLocked()
 			return
-		default:
-			p.batch()
+		case err != nil || n == 0:
+			p.finishLocked()
+			return
 		}
-	}
-}
-
-// read is one attempt, called when the pipe may be readable. The buffer is
-// taken only here, so that a silent pipe holds none.
-func (p *Pipe) read(fd uintptr) bool {
-	p.buf = buffers.Get().(*[bufferSize]byte)
-	kept := copy(p.buf[:], p.rest)
-	n, err := sys.ReadOnce(int(fd), p.buf[kept:])
-	if err == syscall.EAGAIN {
-		p.release()
-		return false
-	}
-	p.n, p.err = n, err
-	return true
-}
-
-func (p *Pipe) release() {
-	if p.buf != nil {
-		buffers.Put(p.buf)
-		p.buf = nil
-	}
-}
-
-// batch writes the whole lines of what was read, and naps if more is on its way.
-func (p *Pipe) batch() {
-	now := time.Now()
-	kept := len(p.rest)
-	data := p.buf[:kept+p.n]
-	fresh := data[kept:]
-	if p.tail != nil {
-		p.tail.add(p, fresh)
-	}
-	full := len(data) == len(p.buf)
-	lines, rest := cut(data, kept, full)
-	if len(lines) > 0 {
-		p.write(lines, now)
-	}
-	p.keep(rest, now)
-	if p.n >= growAt {
-		p.grow()
-	}
-	p.release()
-	if !full && now.Sub(p.last) < busy {
+		if n >= growAt {
+			p.stream.store.grow(p)
+		}
+		p.batchLocked(buf[:kept+n], kept)
+		if kept+n == len(buf) {
+			continue
+		}
+		now := time.Now()
+		pays := now.Sub(p.last) < busy
+		p.last = now
+		if !pays {
+			p.listenLocked()
+			return
+		}
 		p.nap()
-		now = time.Now()
 	}
-	p.last = now
+}
+
+// listenLocked hands the pipe back to the poller. It needs p.mu held.
+func (p *Pipe) listenLocked() {
+	if err := p.stream.store.poller.Modify(p.fd, sys.ReadableOnce, uint64(p.fd)); err != nil {
+		p.finishLocked()
+	}
+}
+
+// batchLocked writes the whole lines of data, of which the first kept bytes
+// were held back before. It needs p.mu held.
+func (p *Pipe) batchLocked(data []byte, kept int) {
+	now := time.Now()
+	if p.tail != nil {
+		p.tail.add(p, data[kept:])
+	}
+	lines, rest := cut(data, kept, len(data) == bufferSize)
+	if len(lines) > 0 {
+		p.writeLocked(lines, now)
+	}
+	if len(rest) == 0 {
+		p.dropRestLocked()
+		return
+	}
+	p.rest = append(p.rest[:0], rest...)
+	if p.impulse == nil {
+		p.impulse = time.AfterFunc(patience, p.losePatience)
+	} else {
+		p.impulse.Reset(patience)
+	}
 }
 
 // cut parts data into whole lines and the unfinished rest. The first kept
@@ -165,88 +161,66 @@ func cut(data []byte, kept int, full bool) (lines, rest []byte) {
 	return nil, data
 }
 
-// keep holds rest for the next read, with a deadline for its end.
-func (p *Pipe) keep(rest []byte, now time.Time) {
-	if len(rest) == 0 {
-		if cap(p.rest) > 4<<10 {
-			p.rest = nil
-		}
-		p.rest = p.rest[:0]
-		p.disarm()
-		return
-	}
-	p.rest = append(p.rest[:0], rest...)
-	p.ours.SetReadDeadline(now.Add(patience)) // cannot fail: the pipe is pollable
-	p.armed = true
-}
-
-func (p *Pipe) disarm() {
-	if p.armed {
-		p.armed = false
-		p.ours.SetReadDeadline(time.Time{})
+// losePatience is called when an unfinished line has waited long enough.
+func (p *Pipe) losePatience() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended {
+		p.flushRestLocked()
 	}
 }
 
-func (p *Pipe) giveUpOnRest() {
-	p.disarm()
-	p.flushRest()
-	p.rest = nil
-}
-
-// finish writes what is left after the end of the pipe.
-func (p *Pipe) finish() {
-	p.flushRest()
-	p.rest = nil
-	if p.timer != nil {
-		p.timer.Stop()
+// cutOff ends the pipe although someone may still write to it.
+func (p *Pipe) cutOff() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended {
+		p.finishLocked()
 	}
 }
 
-func (p *Pipe) flushRest() {
+// finishLocked writes what is left and closes our end. It needs p.mu held.
+func (p *Pipe) finishLocked() {
+	p.ended = true
+	p.flushRestLocked()
+	p.impulse, p.sleeper = nil, nil
+	p.stream.store.ended(p)
+	p.ours.Close()
+	close(p.done)
+}
+
+func (p *Pipe) flushRestLocked() {
 	if len(p.rest) > 0 {
-		p.write(p.rest, time.Now())
+		p.writeLocked(p.rest, time.Now())
 	}
+	p.rest = nil
+	p.dropRestLocked()
 }
 
-func (p *Pipe) write(text []byte, now time.Time) {
+func (p *Pipe) dropRestLocked() {
+	if p.impulse != nil {
+		p.impulse.Stop()
+	}
+	if cap(p.rest) > 4<<10 {
+		p.rest = nil
+	}
+	p.rest = p.rest[:0]
+}
+
+func (p *Pipe) writeLocked(text []byte, now time.Time) {
 	if err := p.stream.file.append(p, text, now); err != nil {
 		p.stream.store.report(err)
 	}
 }
 
 func (p *Pipe) nap() {
-	if p.timer == nil {
-		p.timer = time.NewTimer(nap)
+	if p.sleeper == nil {
+		p.sleeper = time.NewTimer(nap)
 	} else {
-		p.timer.Reset(nap)
+		p.sleeper.Reset(nap)
 	}
 	select {
-	case <-p.timer.C:
+	case <-p.sleeper.C:
 	case <-p.hurry:
-	}
-}
-
-func (p *Pipe) grow() {
-	if p.grown || p.denied {
-		return
-	}
-	s := p.stream.store
-	s.mu.Lock()
-	free := s.grown < maxGrown
-	if free {
-		s.grown++
-		p.grown = true
-	}
-	s.mu.Unlock()
-	if !free {
-		return
-	}
-	conn, err := p.ours.SyscallConn()
-	if err != nil {
-		return
-	}
-	conn.Control(func(fd uintptr) { err = sys.GrowPipe(int(fd), grownSize) })
-	if err != nil {
-		p.denied = true // it works at its size
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/tendproc/tend/internal/sys"
 )
 
 // Null is the path that means: no file. The output is read and dropped.
@@ -48,10 +50,14 @@ type Store struct {
 	mu        sync.Mutex // guards all below
 	streams   map[streamKey]*Stream
 	files     map[string]*file
-	pipes     map[*Pipe]struct{}
+	pipes     map[int]*Pipe // by descriptor
 	followers map[*follower]struct{}
 	grown     int // pipes with a large kernel buffer
 	stopped   bool
+
+	// poller and polling are set once, with the first pipe.
+	poller  *sys.Poller
+	polling chan struct{} // closed when poll has ended
 }
 
 // NewStore returns an empty store.
@@ -60,14 +66,15 @@ func NewStore(o Options) *Store {
 		options:   o,
 		streams:   make(map[streamKey]*Stream),
 		files:     make(map[string]*file),
-		pipes:     make(map[*Pipe]struct{}),
+		pipes:     make(map[int]*Pipe),
 		followers: make(map[*follower]struct{}),
 	}
 }
 
 // Open returns the stream of (t.ID, t.Name), with its folders made and its file
-// open for appending. When it is open with other properties, its file and
-// stamp change from the next [Stream.Pipe] on.
+// open for appending, until [Stream.Release]. Who opens it with the properties
+// it has shares it; with others a new stream takes its place, and the old one
+// lives on with its pipes.
 func (s *Store) Open(t Target) (*Stream, error) {
 	t.Path = s.path(t)
 	f, err := s.retain(t.Path)
@@ -81,29 +88,17 @@ func (s *Store) Open(t Target) (*Stream, error) {
 	if st != nil {
 		if st.target == t {
 			s.releaseLocked(f)
+			st.users++
 			return st, nil
 		}
-		st.retireLocked()
+		st.retired = true
 	}
-	st = &Stream{store: s, target: t, file: f}
+	st = &Stream{store: s, target: t, file: f, users: 1}
 	s.streams[key] = st
 	for fo := range s.followers {
 		fo.joinLocked(st)
 	}
 	return st, nil
-}
-
-// Close forgets the instance id: its files close when its last pipe ends.
-// Followers stay.
-func (s *Store) Close(id int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key, st := range s.streams {
-		if key.id == id {
-			delete(s.streams, key)
-			st.retireLocked()
-		}
-	}
 }
 
 // Flush empties the files of targets. A file that is not there is empty.
@@ -169,7 +164,7 @@ func (s *Store) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
 	pipes := make([]*Pipe, 0, len(s.pipes))
-	for p := range s.pipes {
+	for _, p := range s.pipes {
 		pipes = append(pipes, p)
 	}
 	s.mu.Unlock()
@@ -179,15 +174,18 @@ func (s *Store) Stop(ctx context.Context) error {
 		case <-p.done:
 		case <-ctx.Done():
 			cut = ctx.Err()
-			p.ours.Close()
-			<-p.done
+			p.Hurry()
+			p.cutOff()
 		}
+	}
+	if s.poller != nil { // set no more: s is stopped
+		s.poller.Close()
+		<-s.polling
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, st := range s.streams {
-		delete(s.streams, key)
-		st.retireLocked()
+	for _, f := range s.files {
+		f.close()
 	}
 	return cut
 }
@@ -202,7 +200,12 @@ func (s *Store) retain(path string) (*file, error) {
 	}
 	f.refs++
 	s.mu.Unlock()
-	if err := f.ensure(); err != nil {
+	err := f.ensure()
+	if full(err) {
+		s.report(err) // no reason not to run: it is tried again with each line
+		return f, nil
+	}
+	if err != nil {
 		s.mu.Lock()
 		s.releaseLocked(f)
 		s.mu.Unlock()

@@ -1,10 +1,8 @@
 package logs
 
 import (
-	"os"
 	"sync/atomic"
 
-	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/sys"
 )
 
@@ -14,13 +12,25 @@ type Stream struct {
 	target Target
 	file   *file
 
-	// pipes and retired are guarded by Store.mu.
-	pipes   int
-	retired bool // out of Store.streams: the file is given back with the last pipe
+	// users and the rest are guarded by Store.mu.
+	users   int  // Opens without their Release
+	pipes   int  // not at their end
+	retired bool // out of Store.streams: another has its place
+	closed  bool // the file is given back
 
 	// followers is nil while nobody follows, so that then a line costs nothing.
 	// It is replaced, never changed, under file.mu.
 	followers atomic.Pointer[[]*follower]
+}
+
+// Release ends the use that an Open began. With the last use and the last pipe
+// the file closes.
+func (st *Stream) Release() {
+	s := st.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.users--
+	st.closeLocked()
 }
 
 // Target returns what the stream was opened with, its path filled in.
@@ -44,12 +54,14 @@ func (st *Stream) Pipe(tail *Tail) (*Pipe, error) {
 		done:     make(chan struct{}),
 		hurry:    make(chan struct{}, 1),
 	}
+	if st.target.Stamp != "" {
+		p.stamp = newStamper(st.target.Stamp)
+	}
 	if err := st.store.register(p); err != nil {
 		ours.Close()
 		theirs.Close()
 		return nil, err
 	}
-	go p.run() // ends at the end of the pipe, or with Store.Stop
 	return p, nil
 }
 
@@ -66,36 +78,14 @@ func (st *Stream) rawPipe(tail *Tail) (*Pipe, error) {
 	return &Pipe{ChildEnd: f, stream: st, done: done}, nil
 }
 
-func (s *Store) register(p *Pipe) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped || p.stream.retired {
-		return &fault.Error{Code: fault.Unavailable, Op: "log " + p.stream.target.App, Message: "closed", Err: os.ErrClosed}
+// closeLocked gives the file back if nobody needs it. It needs Store.mu held.
+func (st *Stream) closeLocked() {
+	if st.closed || st.users > 0 || st.pipes > 0 {
+		return
 	}
-	s.pipes[p] = struct{}{}
-	p.stream.pipes++
-	return nil
-}
-
-// ended takes the pipe out. Its file may close with it.
-func (s *Store) ended(p *Pipe) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.pipes, p)
-	if p.grown {
-		s.grown--
+	st.closed = true
+	if !st.retired {
+		delete(st.store.streams, streamKey{st.target.ID, st.target.Name})
 	}
-	st := p.stream
-	st.pipes--
-	if st.pipes == 0 && st.retired {
-		s.releaseLocked(st.file)
-	}
-}
-
-// retireLocked needs Store.mu held.
-func (st *Stream) retireLocked() {
-	st.retired = true
-	if st.pipes == 0 {
-		st.store.releaseLocked(st.file)
-	}
+	st.store.releaseLocked(st.file)
 }

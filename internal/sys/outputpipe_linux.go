@@ -7,21 +7,26 @@ import (
 )
 
 // OutputPipe returns a pipe that carries a child's output: ours is its reading
-// end, non-blocking and fit for the runtime poller, theirs the writing end,
-// blocking, as a child expects to inherit it. Both are close-on-exec; the
-// caller owns both.
+// end, non-blocking, theirs the writing end, blocking, as a child expects to
+// inherit it. Both are close-on-exec; the caller owns both.
+//
+// ours is for a [Poller] and [ReadOnce]. It is kept out of the runtime's
+// poller, where every write to the pipe would wake a thread, reader or not.
 func OutputPipe(name string) (ours, theirs *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
-	// The two ends are two open file descriptions, so this leaves theirs blocking.
+	// os.NewFile takes what is non-blocking to the runtime's poller, so the flag
+	// comes after. The two ends are two open file descriptions: theirs stays blocking.
+	ours = os.NewFile(uintptr(fds[0]), name)
+	theirs = os.NewFile(uintptr(fds[1]), name+" (child)")
 	if err := unix.SetNonblock(fds[0], true); err != nil {
-		unix.Close(fds[0])
-		unix.Close(fds[1])
+		ours.Close()
+		theirs.Close()
 		return nil, nil, os.NewSyscallError("fcntl", err)
 	}
-	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name+" (child)"), nil
+	return ours, theirs, nil
 }
 
 // GrowPipe asks for a pipe buffer of size bytes. The kernel refuses (EPERM)
@@ -73,3 +78,7 @@ func Links(fd int) (links, size int64, regular bool, err error) {
 		return int64(st.Nlink), st.Size, st.Mode&unix.S_IFMT == unix.S_IFREG, nil
 	}
 }
+
+// ReadableOnce is the interest of who wants one event and then silence, until
+// the next [Poller.Modify]: what comes meanwhile wakes nobody.
+const ReadableOnce Interest = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT

@@ -14,3 +14,6 @@ func Links(int) (links, size int64, regular bool, err error) {
 
 // OpenNonblock is no flag on this system.
 const OpenNonblock = 0
+
+// ReadableOnce asks for one event.
+const ReadableOnce Interest = 4

@@ -1,0 +1,160 @@
+package runner
+
+import (
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// foreign are variables of the channel and cluster of some Node process that
+// the environment was copied from.
+var foreign = []string{
+	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "WATCH_REPORT_DEPENDENCIES", child.MarkerVar,
+}
+
+// program says what is executed for an app.
+func program(app spec.App) (path, argv0 string, args []string) {
+	switch {
+	case app.Shell:
+		path = app.Interpreter
+		if path == "" {
+			path = "/bin/sh"
+		}
+		args = []string{"-c", app.Script}
+		if len(app.Args) > 0 {
+			args = append(append(args, filepath.Base(path)), app.Args...)
+		}
+		return path, "", args
+	case app.Interpreter == "":
+		return app.Script, "", app.Args
+	}
+	args = slices.Concat(app.InterpreterArgs, []string{app.Script}, app.Args)
+	if app.Runtime == spec.Node {
+		// As typed in a shell: ps shows "node /srv/app.js". Not so for others: a
+		// Python finds its virtual environment by the path it is called by.
+		argv0 = filepath.Base(app.Interpreter)
+	}
+	return app.Interpreter, argv0, args
+}
+
+// environment is what the process sees: the app's own, and what it is told of
+// itself, in the words that PM2 has for it.
+func (l *life) environment(who *user.User) []string {
+	app, s := l.spawn.App, l.spawn
+	env := maps.Clone(app.Env)
+	if env == nil {
+		env = make(map[string]string)
+	}
+	for _, name := range foreign {
+		delete(env, name)
+	}
+	if strings.Contains(filepath.Base(app.Interpreter), "python") && env["PYTHONUNBUFFERED"] == "" {
+		env["PYTHONUNBUFFERED"] = "1"
+	}
+	if who != nil {
+		env["HOME"], env["USER"], env["LOGNAME"] = who.HomeDir, who.Username, who.Username
+	}
+	out, err := app.LogPaths(s.Key.ID)
+	instance := app.InstanceVar
+	if instance == "" {
+		instance = "NODE_APP_INSTANCE"
+	}
+	maps.Copy(env, map[string]string{
+		instance:           itoa(s.Index),
+		"PWD":              app.Cwd,
+		"name":             app.Name,
+		"namespace":        app.Namespace,
+		"pm_id":            itoa(s.Key.ID),
+		"instances":        itoa(app.Instances),
+		"exec_mode":        string(app.Mode) + "_mode",
+		"exec_interpreter": interpreterWord(app),
+		"pm_exec_path":     app.Script,
+		"pm_cwd":           app.Cwd,
+		"pm_out_log_path":  out,
+		"pm_err_log_path":  err,
+		"pm_uptime":        itoa(time.Now().UnixMilli()),
+		"restart_time":     itoa(s.Restarts),
+		"status":           "launching",
+		"TEND_HOME":        l.r.options.Home,
+		"NODE_CHANNEL_FD":  itoa(channelFD),
+
+		"NODE_CHANNEL_SERIALIZATION_MODE": "json",
+	})
+	list := make([]string, 0, len(env)+1)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	if l.worker != 0 {
+		list = append(list, cluster.Env(l.worker)...)
+	}
+	return list
+}
+
+func interpreterWord(app spec.App) string {
+	if app.Interpreter == "" {
+		return "none"
+	}
+	return filepath.Base(app.Interpreter)
+}
+
+// identity says who the process runs as: nothing if as we do. The user's own
+// group and groups come with a uid, unless a gid says otherwise.
+func identity(app spec.App) (*child.Credential, *user.User, error) {
+	if app.UID == nil && app.GID == nil {
+		return nil, nil, nil
+	}
+	uid, gid := os.Getuid(), -1
+	if app.UID != nil {
+		uid = *app.UID
+	}
+	if app.GID != nil {
+		gid = *app.GID
+	}
+	who, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		who = nil // a number without a name is a user too
+	}
+	if gid < 0 && who != nil {
+		gid, _ = strconv.Atoi(who.Gid) // always a number on Unix
+	}
+	if gid < 0 {
+		return nil, nil, &fault.Error{
+			Code: fault.Invalid, Op: "spawn " + app.Name, Field: "--uid", Message: "no user has the number " + strconv.Itoa(uid),
+			Remedy: "give its group as well, with --gid",
+		}
+	}
+	if app.UID == nil {
+		who = nil // our own HOME stays
+	}
+	if uid == os.Getuid() && gid == os.Getgid() {
+		return nil, who, nil
+	}
+	cred := &child.Credential{UID: uint32(uid), GID: uint32(gid)}
+	if who != nil && app.GID == nil {
+		cred.Groups = groups(who)
+	}
+	return cred, who, nil
+}
+
+func groups(who *user.User) (list []uint32) {
+	ids, err := who.GroupIds()
+	if err != nil {
+		return nil
+	}
+	for _, id := range ids {
+		if n, err := strconv.ParseUint(id, 10, 32); err == nil {
+			list = append(list, uint32(n))
+		}
+	}
+	return list
+}

@@ -1,0 +1,295 @@
+package runner
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/logs"
+	"github.com/tendproc/tend/internal/sys"
+)
+
+const (
+	// lastMoment is how long what a process has just written may delay the
+	// report of its end.
+	lastMoment = 2 * time.Millisecond
+
+	// drainTime bounds the wait for pipes and a channel that someone outside
+	// the tree still holds.
+	drainTime = time.Second
+
+	tailLines = 20 // how many last lines a report carries
+)
+
+type order int
+
+const (
+	terminate order = iota
+	kill
+)
+
+// life is one process from its spawn to the end of its tree.
+type life struct {
+	r      *Runner
+	spawn  Spawn
+	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
+	tail   *logs.Tail
+	wake   chan struct{} // holds one token while there are orders
+	silent chan struct{} // closed when the channel has ended
+	pipes  pipes         // run's
+	proc   *child.Process
+	fork   *forkChannel // nil in cluster mode; set before run's first report
+
+	mu     sync.Mutex // guards what follows
+	orders []order
+	box    mailbox
+	stdin  *os.File // nil when there is no live process
+}
+
+// mailbox puts the facts of a life in order.
+type mailbox struct {
+	waiting []Report
+	open    bool // Spawned was said
+	busy    bool // someone is handing on
+	last    bool // the last one was said
+}
+
+func (l *life) run() {
+	defer l.r.wg.Done()
+	proc, err := l.start()
+	if err != nil {
+		l.undo()
+		l.r.forget(l)
+		l.sayFirst(SpawnFailed{Err: err})
+		return
+	}
+	l.proc = proc
+	l.mu.Lock()
+	l.stdin = proc.Pipe(0)
+	l.mu.Unlock()
+	l.sayFirst(Spawned{PID: proc.PID()})
+	if l.live() {
+		l.end()
+	} else {
+		l.letGo()
+	}
+}
+
+// live performs orders until the process exits, or until the runner lets go.
+func (l *life) live() bool {
+	for {
+		select {
+		case <-l.proc.Exited():
+			return true
+		case <-l.wake:
+			l.perform()
+		case <-l.r.cut:
+			return false
+		}
+	}
+}
+
+// end reports the exit, sees to it that nothing is left, and reports that.
+func (l *life) end() {
+	l.closeStdin()
+	if l.worker != 0 {
+		l.r.options.Primary.Remove(l.worker)
+	}
+	l.settle(lastMoment)
+	exit := l.proc.Exit()
+	l.report(Exited{
+		Exit: event.Exit{
+			Gen: l.spawn.Key.Gen, PID: l.proc.PID(), At: time.Now(),
+			Code: exit.Code, Signal: sys.SignalName(exit.Signal), Core: exit.Core,
+		},
+		Log: l.tail.Lines(tailLines),
+	})
+	l.graceForRest()
+	if err := l.proc.Sweep(lifetime(l.r.cut)); err != nil && errors.Is(err, errLetGo) {
+		l.letGo()
+		return
+	}
+	l.settle(drainTime)
+	l.letGo()
+	l.reportLast(Gone{Log: l.tail.Lines(tailLines)})
+}
+
+// settle waits until pipes and channel have ended, and no longer than limit.
+func (l *life) settle(limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for _, p := range l.pipes.both() {
+		p.Hurry()
+		if !until(p.Done(), timer.C) {
+			return
+		}
+	}
+	until(l.silent, timer.C)
+}
+
+func until(done <-chan struct{}, timeout <-chan time.Time) bool {
+	select {
+	case <-done:
+		return true
+	case <-timeout:
+		return false
+	}
+}
+
+// letGo closes what is ours. Pipes that someone still writes to are drained on.
+func (l *life) letGo() {
+	l.closeStdin()
+	if l.fork != nil {
+		l.fork.close()
+	}
+	l.pipes.release()
+	l.r.forget(l)
+	if l.r.options.Hold != nil {
+		l.r.options.Hold.Delete(l.spawn.Key)
+	}
+}
+
+// undo takes back what start had done before it failed.
+func (l *life) undo() {
+	if l.worker != 0 {
+		l.r.options.Primary.Remove(l.worker)
+	}
+	l.letGo()
+}
+
+func (l *life) order(o order) {
+	l.mu.Lock()
+	l.orders = append(l.orders, o)
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *life) takeOrders() []order {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	orders := l.orders
+	l.orders = nil
+	return orders
+}
+
+// alive says whether there is a process to talk to.
+func (l *life) alive() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stdin != nil
+}
+
+func (l *life) closeStdin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stdin != nil {
+		l.stdin.Close()
+		l.stdin = nil
+	}
+}
+
+func (l *life) signal(sig syscall.Signal) error {
+	err := l.proc.Signal(sig)
+	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, syscall.ESRCH) {
+		return errNotRunning
+	}
+	return err
+}
+
+func (l *life) writeLine(line string) error {
+	l.mu.Lock()
+	stdin := l.stdin
+	l.mu.Unlock()
+	if stdin == nil {
+		return errNotRunning
+	}
+	op := "write to " + l.spawn.App.Name
+	stdin.SetWriteDeadline(time.Now().Add(drainTime))
+	_, err := stdin.WriteString(line + "\n")
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &fault.Error{
+			Code: fault.Timeout, Op: op, Message: "the process does not read its standard input",
+			Remedy: "a part of the line may have been taken; restart the process before trying again",
+		}
+	case errors.Is(err, syscall.EPIPE):
+		return &fault.Error{Code: fault.NotRunning, Op: op, Message: "the process has closed its standard input"}
+	case errors.Is(err, os.ErrClosed):
+		return errNotRunning
+	}
+	return err
+}
+
+// sayFirst reports Spawned or SpawnFailed, and then what came before its time.
+func (l *life) sayFirst(first Report) {
+	l.mu.Lock()
+	l.box.waiting = append([]Report{first}, l.box.waiting...)
+	l.box.open = true
+	if _, failed := first.(SpawnFailed); failed {
+		l.box.waiting = l.box.waiting[:1]
+		l.box.last = true
+	}
+	l.mu.Unlock()
+	l.deliver()
+}
+
+func (l *life) report(rep Report) {
+	l.mu.Lock()
+	if !l.box.last {
+		l.box.waiting = append(l.box.waiting, rep)
+	}
+	l.mu.Unlock()
+	l.deliver()
+}
+
+func (l *life) reportLast(rep Report) {
+	l.mu.Lock()
+	l.box.waiting = append(l.box.waiting, rep)
+	l.box.last = true
+	l.mu.Unlock()
+	l.deliver()
+}
+
+// deliver hands on what is waiting, unless another goroutine is at it: then
+// that one does.
+func (l *life) deliver() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.box.busy || !l.box.open {
+		return
+	}
+	l.box.busy = true
+	for len(l.box.waiting) > 0 {
+		batch := l.box.waiting
+		l.box.waiting = nil
+		l.mu.Unlock()
+		for _, rep := range batch {
+			l.r.options.Report(l.spawn.Key, rep)
+		}
+		l.mu.Lock()
+	}
+	l.box.busy = false
+}
+
+// classify says what a message from the process means.
+func classify(data []byte) Report {
+	if string(data) == `"ready"` {
+		return Ready{}
+	}
+	var said struct {
+		Act string `json:"act"`
+	}
+	if len(data) < 256 && json.Unmarshal(data, &said) == nil && said.Act == "suicide" {
+		return Leaving{}
+	}
+	return Message{Data: json.RawMessage(data)}
+}

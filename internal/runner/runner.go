@@ -1,0 +1,258 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/logs"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// Options are the parts a runner is built from. Logs, Primary and Report are needed.
+type Options struct {
+	Logs    *logs.Store
+	Primary *cluster.Primary
+	Home    string // TEND_HOME of the processes
+
+	// Report takes each fact. It must not block. It is called from many
+	// goroutines, but for one key from one at a time, in order.
+	Report func(Key, Report)
+
+	Hold Hold // nil for none
+}
+
+// Hold keeps duplicates of descriptors over the daemon's death. Its methods may
+// be called from any goroutine.
+type Hold interface {
+	// Store is told of our end of a channel or an output pipe before the fork
+	// that gives the other end to a process. f stays the runner's.
+	Store(k Key, name string, f *os.File) error
+	// Delete says that nothing of that life is needed any more.
+	Delete(k Key)
+}
+
+// Runner runs processes. Its methods may be called from any goroutine; those
+// without a result return at once.
+type Runner struct {
+	options Options
+	cut     chan struct{} // closed when Close waits no longer
+	wg      sync.WaitGroup
+
+	channels channels // of fork mode
+	usage    usage
+
+	mu         sync.Mutex // guards what follows
+	lives      map[Key]*life
+	workers    map[uint64]*life // by NODE_UNIQUE_ID
+	lastWorker uint64           // ids are never used twice: old messages may still be on their way
+	closed     bool
+}
+
+// New returns a runner without processes. Its [Runner.ClusterEvent] is to be
+// the primary's OnEvent.
+func New(o Options) *Runner {
+	return &Runner{
+		options: o,
+		cut:     make(chan struct{}),
+		lives:   make(map[Key]*life),
+		workers: make(map[uint64]*life),
+	}
+}
+
+// Spawn starts a process. What comes of it is reported.
+func (r *Runner) Spawn(s Spawn) {
+	r.mu.Lock()
+	if r.closed || r.lives[s.Key] != nil {
+		closed := r.closed
+		r.mu.Unlock()
+		r.refuse(s, closed)
+		return
+	}
+	l := &life{r: r, spawn: s, tail: new(logs.Tail), wake: make(chan struct{}, 1), silent: make(chan struct{})}
+	if s.App.Mode == spec.Cluster {
+		r.lastWorker++
+		l.worker = r.lastWorker
+		r.workers[l.worker] = l
+	}
+	r.lives[s.Key] = l
+	r.wg.Add(1)
+	r.mu.Unlock()
+	go l.run() // ends with the life; Close waits for it
+}
+
+func (r *Runner) refuse(s Spawn, closed bool) {
+	err := &fault.Error{Code: fault.Internal, Op: "spawn " + s.App.Name, Message: "this generation was spawned already"}
+	if closed {
+		err = &fault.Error{Code: fault.Unavailable, Op: "spawn " + s.App.Name, Message: "the daemon is ending"}
+	}
+	r.options.Report(s.Key, SpawnFailed{Err: err})
+}
+
+// Terminate asks the process to end, in the way its app says: by a message or a
+// signal, alone or with its tree. The caller keeps the deadline. Once the
+// main process has ended, the rest of the tree has what remains of the grace.
+func (r *Runner) Terminate(k Key) { r.order(k, terminate) }
+
+// Kill ends the whole process tree.
+func (r *Runner) Kill(k Key) { r.order(k, kill) }
+
+func (r *Runner) order(k Key, o order) {
+	if l := r.life(k); l != nil {
+		l.order(o)
+	}
+}
+
+// Unroute gives a cluster's worker no new connections.
+func (r *Runner) Unroute(k Key) {
+	if l := r.life(k); l != nil && l.worker != 0 {
+		r.options.Primary.Unroute(l.worker)
+	}
+}
+
+// Disconnect tells a cluster's worker to finish its connections and go.
+func (r *Runner) Disconnect(k Key) {
+	if l := r.life(k); l != nil && l.worker != 0 {
+		r.options.Primary.Disconnect(l.worker)
+	}
+}
+
+// Release says that the app has no processes and shall have none: the sockets
+// that were kept for them close.
+func (r *Runner) Release(app string) { r.options.Primary.Release(app) }
+
+// Signal sends sig to the main process.
+func (r *Runner) Signal(k Key, sig syscall.Signal) error {
+	l, err := r.running(k)
+	if err != nil {
+		return err
+	}
+	return l.signal(sig)
+}
+
+// WriteLine writes line and a newline to the standard input of the process. It
+// waits a second at most for a process that does not read.
+func (r *Runner) WriteLine(k Key, line string) error {
+	l, err := r.running(k)
+	if err != nil {
+		return err
+	}
+	return l.writeLine(line)
+}
+
+// Send sends message, a JSON text, on the channel of the process.
+func (r *Runner) Send(k Key, message []byte) error {
+	l, err := r.running(k)
+	if err != nil {
+		return err
+	}
+	return l.send(message)
+}
+
+// Tail returns the last lines that the process wrote, oldest first.
+func (r *Runner) Tail(k Key, n int) []string {
+	if l := r.life(k); l != nil {
+		return l.tail.Lines(n)
+	}
+	return nil
+}
+
+// Usage samples the process trees of pids.
+func (r *Runner) Usage(pids []int) []event.Usage { return r.usage.sample(pids) }
+
+// ClusterEvent takes what the primary tells of its workers.
+func (r *Runner) ClusterEvent(ev cluster.Event) {
+	r.mu.Lock()
+	l := r.workers[ev.Worker]
+	r.mu.Unlock()
+	if l == nil {
+		return // news of a life that is over
+	}
+	switch ev.Type {
+	case cluster.WorkerOnline:
+		l.report(Online{})
+	case cluster.WorkerListening:
+		l.report(Listening{Address: ev.Address})
+	case cluster.WorkerListenFailed:
+		l.report(ListenFailed{Address: ev.Address, Err: ev.Err})
+	case cluster.WorkerMessage:
+		l.report(classify(ev.Message))
+	case cluster.WorkerLeaving:
+		l.report(Leaving{})
+	case cluster.WorkerDisconnected:
+		l.disconnected()
+	case cluster.WorkerClosedListener: // of interest to the primary alone
+	}
+}
+
+// Close refuses further spawns and waits until every life is over. When ctx
+// ends first, the lives that are left are let go: their processes run on, and
+// nothing more is reported.
+func (r *Runner) Close(ctx context.Context) error {
+	r.mu.Lock()
+	already := r.closed
+	r.closed = true
+	r.mu.Unlock()
+	done := make(chan struct{})
+	go func() { // ends with the lives, which end at the latest with cut
+		r.wg.Wait()
+		close(done)
+	}()
+	defer r.channels.close()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	if !already {
+		close(r.cut)
+	}
+	<-done
+	return ctx.Err()
+}
+
+func (r *Runner) life(k Key) *life {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lives[k]
+}
+
+func (r *Runner) running(k Key) (*life, error) {
+	if l := r.life(k); l != nil && l.alive() {
+		return l, nil
+	}
+	return nil, errNotRunning
+}
+
+func (r *Runner) forget(l *life) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.lives, l.spawn.Key)
+	delete(r.workers, l.worker)
+}
+
+var errNotRunning = &fault.Error{Code: fault.NotRunning, Message: "there is no such process"}
+
+// lifetime is the context that ends when the runner lets its lives go.
+type lifetime <-chan struct{}
+
+func (t lifetime) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (t lifetime) Done() <-chan struct{}       { return t }
+func (t lifetime) Value(any) any               { return nil }
+
+func (t lifetime) Err() error {
+	select {
+	case <-t:
+		return errLetGo
+	default:
+		return nil
+	}
+}
+
+var errLetGo = errors.New("the runner is closed")

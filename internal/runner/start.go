@@ -1,0 +1,229 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/logs"
+	"github.com/tendproc/tend/internal/spec"
+	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/ipc"
+)
+
+// channelFD is the channel's number in the child, as Node's fork has it.
+const channelFD = 3
+
+// pipes are the ways of the process's output to its logs.
+type pipes struct {
+	streams   []*logs.Stream
+	out, err  *logs.Pipe
+	graceEnds time.Time // of the tree, once it is terminated
+}
+
+func (p *pipes) both() (all []*logs.Pipe) {
+	for _, one := range []*logs.Pipe{p.out, p.err} {
+		if one != nil {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func (p *pipes) closeChildEnds() {
+	for _, one := range p.both() {
+		one.ChildEnd.Close()
+	}
+}
+
+func (p *pipes) release() {
+	for _, st := range p.streams {
+		st.Release()
+	}
+	p.streams = nil
+}
+
+// start makes the process. On an error undo has to follow.
+func (l *life) start() (*child.Process, error) {
+	app := l.spawn.App
+	cred, who, err := identity(app)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.openOutput(); err != nil {
+		return nil, err
+	}
+	defer l.pipes.closeChildEnds()
+	theirs, err := l.openChannel()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	path, argv0, args := program(app)
+	proc, err := child.Start(child.Command{
+		Path: path, Argv0: argv0, Args: args,
+		Dir: app.Cwd,
+		Env: l.environment(who),
+		Stdio: []child.Stdio{
+			child.Pipe(), child.File(l.pipes.out.ChildEnd), child.File(l.pipes.err.ChildEnd), child.File(theirs),
+		},
+		Credential: cred,
+	})
+	if err != nil {
+		return nil, startFault(app, err)
+	}
+	return proc, nil
+}
+
+// openOutput makes the pipes to the logs.
+func (l *life) openOutput() error {
+	app, id := l.spawn.App, l.spawn.Key.ID
+	outPath, errPath := app.LogPaths(id)
+	for _, t := range []logs.Target{{Name: "out", Path: outPath}, {Name: "err", Path: errPath}} {
+		t.App, t.Namespace, t.ID = app.Name, app.Namespace, id
+		t.Stamp, t.Raw = app.LogDate, app.LogMode == "raw"
+		st, err := l.r.options.Logs.Open(t)
+		if err != nil {
+			l.pipes.closeChildEnds()
+			return err
+		}
+		l.pipes.streams = append(l.pipes.streams, st)
+		p, err := st.Pipe(l.tail)
+		if err == nil {
+			err = l.hold(t.Name, p.ReadEnd())
+		}
+		if t.Name == "out" {
+			l.pipes.out = p
+		} else {
+			l.pipes.err = p
+		}
+		if err != nil {
+			l.pipes.closeChildEnds()
+			return systemFault(app, err)
+		}
+	}
+	return nil
+}
+
+// openChannel makes the channel and gives our end to who reads it: the primary
+// or a reader of this life. It returns the child's end.
+func (l *life) openChannel() (theirs *os.File, err error) {
+	app := l.spawn.App
+	ours, theirs, err := sys.Socketpair("channel " + app.Name)
+	if err != nil {
+		return nil, systemFault(app, err)
+	}
+	if err := l.hold("channel", ours); err != nil {
+		ours.Close()
+		theirs.Close()
+		return nil, systemFault(app, err)
+	}
+	if l.worker != 0 {
+		err = l.joinCluster(ours)
+	} else {
+		l.fork, err = l.r.channels.add(l, ours)
+	}
+	if err != nil {
+		ours.Close()
+		theirs.Close()
+		return nil, systemFault(app, err)
+	}
+	return theirs, nil
+}
+
+func (l *life) joinCluster(ours *os.File) error {
+	conn, err := ipc.NewConn(ours, ipc.ConnOptions{})
+	if err != nil {
+		return err
+	}
+	err = l.r.options.Primary.Add(conn, cluster.WorkerOptions{
+		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
+	})
+	if err != nil {
+		conn.Close()
+	}
+	return err
+}
+
+func scheduler(s spec.Scheduler) cluster.Scheduler {
+	switch s {
+	case spec.Shared:
+		return cluster.Shared
+	case spec.ReusePort:
+		return cluster.ReusePort
+	default:
+		return cluster.RoundRobin
+	}
+}
+
+func (l *life) hold(name string, f *os.File) error {
+	if l.r.options.Hold == nil || f == nil {
+		return nil
+	}
+	if err := l.r.options.Hold.Store(l.spawn.Key, name, f); err != nil {
+		return fmt.Errorf("keep %s of %s: %w", name, l.spawn.App.Name, err)
+	}
+	return nil
+}
+
+// startFault says what was wrong with the command, and what to do.
+func startFault(app spec.App, err error) error {
+	e, ok := errors.AsType[*child.StartError](err)
+	if !ok {
+		return systemFault(app, err)
+	}
+	f := &fault.Error{Code: fault.StartFailed, Op: "spawn " + app.Name, Message: e.Reason, Err: nil}
+	if e.Subject != "" {
+		f.Message = e.Subject + ": " + e.Reason
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Code = fault.NotFound
+	case errors.Is(err, fs.ErrPermission):
+		f.Code = fault.Denied
+	}
+	switch e.Fault {
+	case child.BadProgram:
+		f.Field, f.Remedy = "script", "check that it is there, executable, and for this kind of machine"
+		if app.Interpreter != "" {
+			f.Field, f.Remedy = "--interpreter", "install it again, or name another with --interpreter"
+		}
+	case child.BadDir:
+		f.Field, f.Remedy = "--cwd", "make the folder, or name another with --cwd"
+	case child.BadCredential:
+		f.Field, f.Remedy = "--uid", "run tend as root to start processes as another user"
+	case child.BadArguments:
+		f.Code, f.Remedy = fault.Invalid, "give it fewer arguments and a smaller environment"
+	case child.BadStdio:
+		f.Code = fault.Internal
+	case child.BadSystem:
+		return systemFault(app, err)
+	}
+	return f
+}
+
+// systemFault is for what the machine could not give.
+func systemFault(app spec.App, err error) error {
+	if fault.CodeOf(err) != fault.Internal {
+		return err
+	}
+	f := &fault.Error{Code: fault.StartFailed, Op: "spawn " + app.Name, Message: "the system refused", Err: err}
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		f.Message, f.Remedy = "too many open files", "raise the limit on open files (ulimit -n) of tend and kill it once"
+	case errors.Is(err, syscall.EAGAIN):
+		f.Message, f.Remedy = "too many processes", "raise the limit on processes (ulimit -u, TasksMax, pids.max)"
+	case errors.Is(err, syscall.ENOMEM):
+		f.Message, f.Remedy = "out of memory", "stop something else, or give the machine more memory"
+	}
+	return f
+}
+
+func itoa[T ~int | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
