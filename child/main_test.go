@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 	proctest.Main(m,
 		proctest.Role{Name: "show", Run: show},
 		proctest.Role{Name: "start", Run: start},
+		proctest.Role{Name: "echo", Run: echo},
 	)
 }
 

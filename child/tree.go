@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/tendproc/tend/internal/procs"
 	"github.com/tendproc/tend/internal/sys"
@@ -18,6 +19,14 @@ const heldMost = 256
 // fork: one could slip from an unread list to a read one. Without any fork
 // meanwhile, one is enough.
 const emptyScans = 3
+
+// A process in the midst of exec shows neither environment nor arguments. A scan
+// that meets one looks again, for at most execWait times execTries: on a slow
+// disk that may take a while.
+const (
+	execWait  = time.Millisecond
+	execTries = 200
+)
 
 // errGone: the process ended, its number may be another's.
 var errGone = os.ErrProcessDone
@@ -40,6 +49,7 @@ type scanner struct {
 	denied   map[int]startTime
 	wide     bool         // look at all processes, as where the kernel lists no children
 	table    *procs.Table // all processes, if so
+	unsure   bool         // the last look met a process in the midst of exec
 
 	members []procs.Stat // found by the last scan, parents before children
 	seen    map[int]bool
@@ -56,6 +66,17 @@ func (p *Process) scanner() *scanner {
 // scan fills members with the live processes of the tree. It returns whether
 // nothing forked meanwhile: then what it found is all there was.
 func (s *scanner) scan() (quiet bool, err error) {
+	for range execTries {
+		if quiet, err = s.look(); err != nil || !s.unsure {
+			break
+		}
+		<-time.After(execWait)
+	}
+	return quiet, err
+}
+
+func (s *scanner) look() (quiet bool, err error) {
+	s.unsure = false
 	s.members = s.members[:0]
 	clear(s.seen)
 	s.table = nil
@@ -185,12 +206,26 @@ func (s *scanner) belongs(o *orphan, grouped bool) bool {
 	}
 	if !o.asked {
 		o.asked = true
-		if env, err := s.r.Environ(o.PID); err == nil {
-			value, ok := procs.Lookup(env, MarkerVar)
-			o.marked = ok && value == s.marker
-		}
+		o.marked = s.marked(o.PID)
 	}
 	return o.marked
+}
+
+func (s *scanner) marked(pid int) bool {
+	env, err := s.r.Environ(pid)
+	if err != nil {
+		return false // it ended, or it is another user's
+	}
+	if len(env) > 0 {
+		value, ok := procs.Lookup(env, MarkerVar)
+		return ok && value == s.marker
+	}
+	if line, err := s.r.Cmdline(pid); err == nil && len(line) == 0 {
+		if st, err := s.r.Stat(pid); err == nil && st.Alive() {
+			s.unsure = true
+		}
+	}
+	return false
 }
 
 // add takes st and all below it into members.
