@@ -91,7 +91,9 @@ func AppendQuery(dst []byte, act Act, q *Query, seq int64) ([]byte, error) {
 	if q.HasFlags {
 		dst = fmt.Appendf(dst, `,"flags":%d`, q.Flags)
 	}
-	dst = fmt.Appendf(dst, `,"backlog":%d`, q.Backlog)
+	if q.AddressType != UDP4 && q.AddressType != UDP6 {
+		dst = fmt.Appendf(dst, `,"backlog":%d`, q.Backlog)
+	}
 	if q.ReadableAll || q.WritableAll {
 		dst = fmt.Appendf(dst, `,"readableAll":%t,"writableAll":%t`, q.ReadableAll, q.WritableAll)
 	}
