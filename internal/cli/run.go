@@ -79,17 +79,19 @@ func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 // command is one command line at work.
 type command struct {
 	IO
-	daemon Daemon
-	values *values
-	verb   string // its first name, for the errors
-	silent bool
-	color  bool
+	daemon   Daemon
+	values   *values
+	verb     string // what is being done, for the errors: "stop web"
+	silent   bool
+	color    bool // on standard output
+	colorErr bool // on standard error
 }
 
 // mute sets what must be known before the flags are parsed, since their errors
 // heed it too: silence and colour.
 func (c *command) mute(args []string) {
-	c.color = c.Terminal && c.env("NO_COLOR") == "" && c.env("TERM") != "dumb"
+	colors := c.env("NO_COLOR") == "" && c.env("TERM") != "dumb"
+	c.color, c.colorErr = colors && c.Terminal, colors && terminalOf(c.Err) != nil
 	c.silent = c.env("PM2_SILENT") != "" || c.env("TEND_SILENT") != ""
 	for i, arg := range args {
 		switch {
@@ -99,7 +101,7 @@ func (c *command) mute(args []string) {
 		case arg == "-s" || arg == "--silent":
 			c.silent = true
 		case arg == "--no-color":
-			c.color = false
+			c.color, c.colorErr = false, false
 		}
 	}
 }
@@ -127,7 +129,7 @@ func (c *command) done(format string, args ...any) {
 
 func (c *command) warn(format string, args ...any) {
 	if !c.silent {
-		fmt.Fprintf(c.Err, "%s %s\n", c.paint(yellow, "!"), fmt.Sprintf(format, args...))
+		fmt.Fprintf(c.Err, "%s %s\n", c.paintErr(yellow, "!"), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -153,9 +155,9 @@ func (c *command) report(err error) {
 		_ = enc.Encode(map[string]any{"error": e}) // nobody to tell if standard error is gone
 		return
 	}
-	fmt.Fprintf(c.Err, "%s %s\n", c.paint(red, "✗"), clean(e.Error()))
+	fmt.Fprintf(c.Err, "%s %s\n", c.paintErr(red, "✗"), clean(e.Error()))
 	for _, line := range e.Log {
-		fmt.Fprintf(c.Err, "    %s\n", c.paint(dim, clean(line)))
+		fmt.Fprintf(c.Err, "    %s\n", c.paintErr(dim, clean(line)))
 	}
 	if e.Remedy != "" {
 		fmt.Fprintf(c.Err, "  %s\n", e.Remedy)

@@ -20,9 +20,14 @@ const (
 // palette are the colours that tell apps apart among log lines.
 var palette = []style{"36", "35", "34", "32", "33", "96", "95", "94", "92", "93"}
 
-// paint puts text into a style where the output is a terminal.
-func (c *command) paint(s style, text string) string {
-	if !c.color || s == "" || text == "" {
+// paint puts text into a style where standard output is a terminal.
+func (c *command) paint(s style, text string) string { return paintIf(c.color, s, text) }
+
+// paintErr is paint for standard error.
+func (c *command) paintErr(s style, text string) string { return paintIf(c.colorErr, s, text) }
+
+func paintIf(on bool, s style, text string) string {
+	if !on || s == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"

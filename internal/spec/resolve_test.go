@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/tendproc/tend/internal/fault"
 )
@@ -224,4 +225,39 @@ func TestLogPaths(t *testing.T) {
 			t.Errorf("%+v: got %s, want %s", tc.a, got, tc.want)
 		}
 	}
+}
+
+// Whatever is asked for, the answer is a complete app or a fault that says
+// what is wrong.
+func TestResolveAnything(t *testing.T) {
+	m := testMachine()
+	word := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"app.js", "server", "tool", "npm run x", "ls", "job.py", "./sub", "main.ts"}))
+	maybe := func(t *rapid.T, label string, more ...string) *string {
+		if !rapid.Bool().Draw(t, label+"?") {
+			return nil
+		}
+		return ptr(rapid.OneOf(rapid.String(), rapid.SampledFrom(append(more, "null", ""))).Draw(t, label))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		o := Options{
+			Name: maybe(t, "name", "web"), Namespace: maybe(t, "namespace"), Cwd: maybe(t, "cwd", "sub", "/srv"),
+			Instances: maybe(t, "instances", "2", "max"), Mode: maybe(t, "mode", "cluster", "fork"),
+			Scheduler: maybe(t, "scheduler", "shared"), Interpreter: maybe(t, "interpreter", "none", "node", "ruby"),
+			OutFile: maybe(t, "out", "x.log", "~/x"), StopSignal: maybe(t, "signal", "term"), UID: maybe(t, "uid", "ann"),
+		}
+		a, err := Resolve(m, "/logs", Start{Word: word.Draw(t, "word"), Options: o, Caller: testCaller()})
+		if err != nil {
+			if e, ok := err.(*fault.Error); !ok || e.Message == "" || e.Op == "" {
+				t.Fatalf("not a fault that says what is wrong: %#v", err)
+			}
+			return
+		}
+		if a.Name == "" || a.Namespace == "" || a.Script == "" || a.Cwd[0] != '/' || a.OutFile[0] != '/' || a.ErrorFile[0] != '/' ||
+			a.Instances < 1 || a.StopSignal == "" || a.Shell && a.Mode == Cluster || (a.Mode == Cluster) != (a.Scheduler != "") {
+			t.Fatalf("not complete: %+v", a)
+		}
+		if again, err := a.With(m, Options{}, testCaller()); err != nil || !cmp.Equal(a, again) {
+			t.Fatalf("With nothing: %v\n%s", err, cmp.Diff(a, again))
+		}
+	})
 }
