@@ -120,6 +120,9 @@ func (c *command) each(ctx context.Context, targets []string, past string, do fu
 			return err
 		}
 		c.tell(past, out)
+		if len(out.Instances) == 0 {
+			c.done("%s %s", clean(target), past)
+		}
 		merge(&all, out)
 	}
 	return c.conclude(ctx, svc, all)
@@ -128,6 +131,9 @@ func (c *command) each(ctx context.Context, targets []string, past string, do fu
 // conclude prints what a command did: as JSON, or the table of everything.
 func (c *command) conclude(ctx context.Context, svc api.Service, out event.Outcome) error {
 	if c.values.on("json") {
+		if out.Instances == nil {
+			out.Instances = []event.Instance{}
+		}
 		return c.json(out)
 	}
 	if c.silent {
