@@ -23,12 +23,11 @@ import (
 
 func main() {
 	ctx := context.Background()
-	ch, err := process.Parent()
+	ch, err := process.Channel()
 	switch {
-	case err != nil:
-		log.Fatal(err)
-	case ch != nil:
+	case err == nil:
 		err = answer(ctx, ch)
+	case !errors.Is(err, process.ErrNoChannel):
 	case len(os.Args) == 2:
 		err = ask(ctx, os.Args[1])
 	default:

@@ -7,7 +7,16 @@ const os = require('node:os');
 const path = require('node:path');
 const { fork } = require('node:child_process');
 
-const server = net.createServer();
+// Who has the listening socket also hears connections; the master passes its
+// share on, each socket to the next worker.
+const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+  const [pid, worker] = [...workers].find(([, w]) => w.connected && !w.announced) ?? [];
+  if (!worker) return socket.destroy();
+  workers.delete(pid);
+  workers.set(pid, worker); // to the end of the line
+  // Sent is sent: with our copy closed, a worker that dies now leaves no client hanging.
+  worker.send('connection', socket, { keepOpen: true }, () => socket.destroy());
+});
 const workers = new Map(); // pid → child
 let leaving = false;
 const lives = []; // start times: more than ten in a minute and we give up

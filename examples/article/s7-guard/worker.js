@@ -15,6 +15,7 @@ const server = http.createServer((req, res) => {
 });
 
 process.on('message', (m, handle) => {
+  if (m === 'connection') return handle && server.emit('connection', handle.resume());
   if (m !== 'server') return;
   listening = handle;
   handle.on('connection', (socket) => server.emit('connection', socket));
