@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -18,8 +20,8 @@ import (
 type port interface {
 	// send sends one message, JSON text without newline, in order.
 	send(message []byte) error
-	// close closes the channel once what was sent is on its way.
-	close() error
+	// close closes the channel once what was sent is on its way. It does not wait.
+	close()
 }
 
 // client is this process as a worker. Its methods may be called from any
@@ -27,17 +29,18 @@ type port interface {
 // the last.
 type client struct {
 	port port
-	gone chan struct{} // closed by leaveLocked: told to go, or the primary is gone
+	gone chan struct{} // closed by leave: told to go, or the primary is gone
+	idle chan struct{} // closed when leaving, and the last connection is closed
 
 	mu      sync.Mutex // guards the following
 	seq     int64
 	asked   map[int64]func(answer) // what to do with the answer to each question
 	served  map[string]*served     // by key
 	used    map[query]*indexes
-	conns   int           // handed to the program and not closed
-	leaving bool          // gone is closed
-	ended   bool          // nothing can be sent any more
-	idle    chan struct{} // closed when leaving and conns is 0
+	conns   int  // handed to the program and not closed
+	leaving bool // gone is closed
+	told    bool // to go, by the primary: the channel is closed when nothing is left to do
+	ended   bool // nothing can be sent any more
 }
 
 // query is what makes two listens of a worker the same to the primary.
@@ -223,7 +226,7 @@ func (c *client) hear(data []byte, h *ipc.Handle) {
 			return
 		}
 	case wire.ActDisconnect:
-		c.leave()
+		c.leave(true)
 	case wire.ActOnline, wire.ActQueryServer, wire.ActListening, wire.ActClose, wire.ActExitedAfterDisconnect:
 	}
 	closeIfAny(h)
@@ -283,35 +286,37 @@ func (c *client) closed() {
 	c.settleLocked()
 }
 
-// settleLocked closes the channel when the worker has nothing left to do.
+// settleLocked notes when the worker has nothing left to do.
 func (c *client) settleLocked() {
 	if !c.leaving || c.conns > 0 {
 		return
 	}
 	select {
 	case <-c.idle:
+		return
 	default:
-		close(c.idle)
+	}
+	close(c.idle)
+	if c.told {
+		c.ended = true
+		c.port.close()
 	}
 }
 
-// leave closes all listeners and says so to the program. It returns at once.
-func (c *client) leave() {
+// leave withdraws all listeners and says so to the program. It returns at once.
+func (c *client) leave(told bool) {
 	c.mu.Lock()
 	if c.leaving {
 		c.mu.Unlock()
 		return
 	}
-	c.leaving = true
-	list := make([]*served, 0, len(c.served))
-	for _, s := range c.served {
-		list = append(list, s)
-	}
+	c.leaving, c.told = true, told
+	list := slices.Collect(maps.Values(c.served))
 	c.mu.Unlock()
-	for _, s := range list {
-		s.Close()
-	}
 	close(c.gone)
+	for _, s := range list {
+		s.withdraw()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settleLocked()
@@ -327,12 +332,12 @@ func (c *client) end() {
 	for _, done := range asked {
 		done(answer{err: errPrimaryGone})
 	}
-	c.leave()
+	c.leave(false)
 }
 
 // disconnect leaves by the worker's own wish.
 func (c *client) disconnect(ctx context.Context) error {
-	c.leave()
+	c.leave(false)
 	select {
 	case <-c.idle:
 	case <-ctx.Done():
@@ -348,7 +353,8 @@ func (c *client) disconnect(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("cluster: disconnect: the primary does not answer: %w", context.Cause(ctx))
 	}
-	return c.port.close()
+	c.port.close()
+	return nil
 }
 
 func newReply() chan struct{} { return make(chan struct{}) }

@@ -8,13 +8,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/tendproc/tend/internal/sys"
 	"github.com/tendproc/tend/internal/wire"
-	"github.com/tendproc/tend/ipc"
 )
 
 // IsWorker reports whether a primary started this process as a cluster worker.
@@ -261,18 +259,3 @@ func withFD(f *os.File, do func(fd int) error) error {
 	}
 	return inner
 }
-
-// member is this process as a worker.
-type member struct {
-	*client
-	id uint64
-}
-
-func workerID() (id uint64, ok bool) {
-	id, err := strconv.ParseUint(os.Getenv("NODE_UNIQUE_ID"), 10, 64)
-	return id, err == nil
-}
-
-func self() *member { return nil }
-
-var _ ipc.Handle

@@ -21,13 +21,14 @@ type served struct {
 	addr   net.Addr
 	lent   lentListener // nil when the primary does all the accepting
 
-	once   sync.Once
-	gone   chan struct{} // closed by Close
-	handed chan struct{} // has one token while queue is not empty; a lent socket's Accept is interrupted instead
+	once      sync.Once
+	closed    chan struct{} // by the program
+	withdrawn chan struct{} // by the program, or because the worker leaves
+	handed    chan struct{} // has a token while queue is not empty; a lent socket's Accept is interrupted instead
 
-	mu     sync.Mutex // guards the following
-	queue  []offered
-	closed bool
+	mu    sync.Mutex // guards the following
+	queue []offered
+	away  bool // withdrawn
 }
 
 // lentListener is *net.TCPListener or *net.UnixListener.
@@ -46,7 +47,7 @@ type offered struct {
 func newServed(addr net.Addr, port int, lent lentListener) *served {
 	return &served{
 		addr: addr, port: port, lent: lent,
-		gone: make(chan struct{}), handed: make(chan struct{}, 1),
+		closed: make(chan struct{}), withdrawn: make(chan struct{}), handed: make(chan struct{}, 1),
 	}
 }
 
@@ -55,7 +56,7 @@ func newServed(addr net.Addr, port int, lent lentListener) *served {
 func (s *served) offer(o offered) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.away {
 		return false
 	}
 	s.queue = append(s.queue, o)
@@ -78,7 +79,7 @@ func (s *served) take() (o offered, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
-		if s.lent != nil && !s.closed {
+		if s.lent != nil && !s.away {
 			s.lent.SetDeadline(time.Time{})
 		}
 		return o, false
@@ -104,8 +105,8 @@ func (s *served) Accept() (net.Conn, error) {
 			select {
 			case <-s.handed:
 				continue
-			case <-s.gone:
-				return nil, s.err(net.ErrClosed)
+			case <-s.withdrawn:
+				return nil, s.over()
 			}
 		}
 		c, err := s.lent.Accept()
@@ -114,9 +115,21 @@ func (s *served) Accept() (net.Conn, error) {
 			return s.client.track(c), nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue
+		case errors.Is(err, net.ErrClosed):
+			return nil, s.over()
 		}
 		return nil, err
 	}
+}
+
+// over waits, where it was not the program that closed the listener, until the
+// worker's connections have ended: many a program ends when Accept fails.
+func (s *served) over() error {
+	select {
+	case <-s.closed:
+	case <-s.client.idle:
+	}
+	return s.err(net.ErrClosed)
 }
 
 // admit makes a connection of what the primary offered and tells it so.
@@ -141,23 +154,33 @@ func (s *served) err(err error) error {
 func (s *served) Close() error {
 	err := s.err(net.ErrClosed)
 	s.once.Do(func() {
-		s.mu.Lock()
-		s.closed = true
-		queue := s.queue
-		s.queue = nil
-		s.mu.Unlock()
-		close(s.gone)
+		close(s.closed)
 		err = nil
-		if s.lent != nil {
-			err = s.lent.Close()
-		}
-		s.client.forget(s)
-		for _, o := range queue {
-			o.handle.Close()
-			s.client.reply(o.seq, false)
-		}
 	})
+	s.withdraw()
 	return err
+}
+
+// withdraw takes no more connections, and tells the primary.
+func (s *served) withdraw() {
+	s.mu.Lock()
+	if s.away {
+		s.mu.Unlock()
+		return
+	}
+	s.away = true
+	queue := s.queue
+	s.queue = nil
+	s.mu.Unlock()
+	close(s.withdrawn)
+	if s.lent != nil {
+		s.lent.Close()
+	}
+	s.client.forget(s)
+	for _, o := range queue {
+		o.handle.Close()
+		s.client.reply(o.seq, false)
+	}
 }
 
 // Addr is the address that the program asked for, with the port it got.
