@@ -110,6 +110,8 @@ type msg struct {
 	Ack      *int   `json:"ack"`
 	Seq      int    `json:"seq"`
 	Data     any    `json:"data"`
+	Address  string `json:"address"`
+	FD       *int   `json:"fd"`
 	Sockname *struct {
 		Address, Family string
 		Port            int
