@@ -15,7 +15,6 @@ import (
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
-	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/sys"
 )
 
@@ -33,7 +32,7 @@ const settle = 3 * time.Second
 // have been started by a keeper. SIGHUP does nothing; SIGUSR2 opens the log
 // files anew.
 func Run(ctx context.Context, o Options) error {
-	link, err := keeper.Inherit()
+	link, err := Inherit()
 	if err != nil {
 		return err
 	}
@@ -53,7 +52,7 @@ func Run(ctx context.Context, o Options) error {
 // daemon is one daemon process.
 type daemon struct {
 	info event.Info
-	link *keeper.Link
+	link *Link
 	log  *log.Logger
 
 	asked chan string   // a reason to end; the first counts

@@ -46,7 +46,7 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 	if fault.CodeOf(err) != fault.Unavailable {
 		return c, err
 	}
-	if err := keeper.Start(ctx, home); err != nil {
+	if err := Start(ctx, home); err != nil {
 		return nil, fmt.Errorf("start the daemon: %w", err)
 	}
 	return Connect(ctx, home)

@@ -15,9 +15,5 @@ func gap(short int) time.Duration {
 	if short <= 1 {
 		return 0
 	}
-	d := firstGap
-	for i := 2; i < short && d < maxGap; i++ {
-		d *= 2
-	}
-	return min(d, maxGap)
+	return min(firstGap<<min(short-2, 10), maxGap)
 }

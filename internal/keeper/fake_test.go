@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tendproc/tend/internal/daemon"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/proctest"
@@ -45,7 +46,7 @@ const modeVar = "TEND_TEST_DAEMON"
 
 // fakeDaemon answers one command a connection.
 func fakeDaemon(home string) error {
-	link, err := keeper.Inherit()
+	link, err := daemon.Inherit()
 	if err != nil {
 		return err
 	}
@@ -86,14 +87,14 @@ func fakeDaemon(home string) error {
 	}
 }
 
-func finish(link *keeper.Link) {
+func finish(link *daemon.Link) {
 	if err := link.Ending(); err != nil {
 		log.Print(err)
 	}
 	os.Exit(0)
 }
 
-func obey(link *keeper.Link, command string) string {
+func obey(link *daemon.Link, command string) string {
 	word, arg, _ := strings.Cut(command, " ")
 	switch word {
 	case "pids":
@@ -133,12 +134,12 @@ func home(t *testing.T) string {
 }
 
 // start starts a keeper in dir and sees to its end.
-func start(t *testing.T, dir string) (daemon, guard int) {
+func start(t *testing.T, dir string) (pid, guard int) {
 	t.Helper()
-	if err := keeper.Start(t.Context(), dir); err != nil {
+	if err := daemon.Start(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	daemon, guard = pids(t, dir)
+	pid, guard = pids(t, dir)
 	t.Cleanup(func() {
 		if conn, err := connect(dir); err == nil {
 			fmt.Fprintln(conn, "end")
@@ -146,7 +147,7 @@ func start(t *testing.T, dir string) (daemon, guard int) {
 		}
 		reap(guard)
 	})
-	return daemon, guard
+	return pid, guard
 }
 
 // reap waits for a keeper: it is the test's child.

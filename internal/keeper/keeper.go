@@ -17,11 +17,11 @@ import (
 type status = syscall.WaitStatus
 
 // Run is the keeper's life: it claims home, starts the daemon and keeps it
-// running until that ends on purpose. Its descriptors are as [Start] gave them.
+// running until that ends on purpose. Its descriptors are as its starter gave them.
 // It makes the whole process a keeper (signals, children): nothing else runs in it.
 func Run(home string) error {
-	ready := os.NewFile(keeperReady, "ready")
-	if err := sys.CloseOnExecFrom(keeperReady); err != nil {
+	ready := os.NewFile(KeeperReady, "ready")
+	if err := sys.CloseOnExecFrom(KeeperReady); err != nil {
 		return err
 	}
 	logger := log.New(os.Stderr, fmt.Sprintf("keeper[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
@@ -31,14 +31,14 @@ func Run(home string) error {
 	debug.SetGCPercent(10)
 	err := errors.Join(sys.SetTitle("tend keeper"), sys.Subreaper())
 	if err != nil {
-		return errors.Join(err, sayReady(ready, "", err))
+		return errors.Join(err, SayReady(ready, "", err))
 	}
 	claim, err := NewClaim(home)
 	if errors.Is(err, ErrAnswered) {
-		return sayReady(ready, answeredWord, nil)
+		return SayReady(ready, AnsweredWord, nil)
 	}
 	if err != nil {
-		return errors.Join(err, sayReady(ready, "", err))
+		return errors.Join(err, SayReady(ready, "", err))
 	}
 	k := &keeper{home: home, log: logger, claim: claim, ready: ready}
 	return errors.Join(k.run(), claim.Close())
@@ -56,7 +56,7 @@ type keeper struct {
 
 	daemon  *sys.PartProcess
 	control *os.File
-	packets chan message // closed by the reader of control, at its end
+	packets chan Message // closed by the reader of control, at its end
 	started time.Time
 	served  bool // this daemon was ready
 	ending  bool // it ends on purpose
@@ -97,7 +97,7 @@ func (k *keeper) run() error {
 func (k *keeper) refuse(err error) error {
 	ready := k.ready
 	k.ready = nil
-	return sayReady(ready, "", err)
+	return SayReady(ready, "", err)
 }
 
 // spawn starts a daemon and the reader of its messages.
@@ -107,20 +107,15 @@ func (k *keeper) spawn() error {
 		return err
 	}
 	defer theirs.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return errors.Join(err, ours.Close())
-	}
-	defer null.Close()
 	ready := k.ready
 	if ready == nil {
-		ready = null // nobody waits for a daemon that is started again
+		ready = os.Stdin // null: nobody waits for a daemon that is started again
 	}
 	k.started = time.Now()
 	k.daemon, err = sys.StartPart(sys.Part{
 		Argv:  []string{"tend", "daemon", "--home", k.home},
 		Env:   os.Environ(),
-		Files: []*os.File{null, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
 	})
 	if err != nil {
 		return errors.Join(err, ours.Close())
@@ -130,14 +125,14 @@ func (k *keeper) spawn() error {
 		k.ready = nil
 	}
 	k.control, k.served, k.ending = ours, false, false
-	k.packets = make(chan message, 4)
+	k.packets = make(chan Message, 4)
 	go read(ours, k.packets, k.log) // ends with the daemon; guard waits for it
 	return nil
 }
 
-func read(control *os.File, packets chan<- message, logger *log.Logger) {
+func read(control *os.File, packets chan<- Message, logger *log.Logger) {
 	defer close(packets)
-	err := receive(control, func(m message) { packets <- m })
+	err := Receive(control, func(m Message) { packets <- m })
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		logger.Printf("daemon: %v", err)
 	}
@@ -168,18 +163,18 @@ func (k *keeper) guard() status {
 }
 
 // take handles one message of the daemon.
-func (k *keeper) take(m message) {
+func (k *keeper) take(m Message) {
 	switch m.Type {
-	case msgReady:
+	case MsgReady:
 		k.served = true
 		debug.FreeOSMemory() // once: what starting took is not needed again
-	case msgEnding:
+	case MsgEnding:
 		k.ending = true
 		if err := k.claim.Withdraw(); err != nil {
 			k.log.Printf("give up the socket: %v", err)
 		}
 	default:
-		if err := send(k.control, message{Type: msgUnknown, Of: m.Type}); err != nil {
+		if err := Send(k.control, Message{Type: MsgUnknown, Of: m.Type}); err != nil {
 			k.log.Printf("answer daemon: %v", err)
 		}
 	}
@@ -206,9 +201,7 @@ func (k *keeper) reap() (st status, ended bool) {
 func (k *keeper) release() {
 	// Its end of the socket closed with it; the deadline is for a copy that
 	// should not exist.
-	if err := k.control.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-		k.log.Print(err)
-	}
+	_ = k.control.SetReadDeadline(time.Now().Add(time.Second))
 	if k.packets != nil {
 		for m := range k.packets {
 			k.take(m)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tendproc/tend/internal/daemon"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
 )
@@ -101,7 +102,7 @@ func TestManyStartersOneDaemon(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make(chan error, 8)
 	for range cap(errs) {
-		wg.Go(func() { errs <- keeper.Start(t.Context(), dir) })
+		wg.Go(func() { errs <- daemon.Start(t.Context(), dir) })
 	}
 	wg.Wait()
 	for range cap(errs) {
@@ -133,7 +134,7 @@ func children(t *testing.T) (all string) {
 
 func TestStaleSocketIsReplaced(t *testing.T) {
 	dir := home(t)
-	if err := keeper.Prepare(dir); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, keeper.SocketName), Net: "unix"})
@@ -163,7 +164,7 @@ func TestHomesThatWillNotDo(t *testing.T) {
 			if err := c.spoil(dir); err != nil {
 				t.Fatal(err)
 			}
-			err := keeper.Start(t.Context(), dir)
+			err := daemon.Start(t.Context(), dir)
 			if e, ok := errors.AsType[*fault.Error](err); !ok || e.Code != c.code || e.Remedy == "" {
 				t.Errorf("error is %v", err)
 			}
@@ -245,7 +246,7 @@ func TestEndOnPurpose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := home(t)
-			if err := keeper.Start(t.Context(), dir); err != nil {
+			if err := daemon.Start(t.Context(), dir); err != nil {
 				t.Fatal(err)
 			}
 			daemon, guard := pids(t, dir)
@@ -278,7 +279,7 @@ func TestDaemonThatDoesNotStart(t *testing.T) {
 	t.Run("says why", func(t *testing.T) {
 		dir := home(t)
 		t.Setenv(modeVar, "refuse")
-		err := keeper.Start(t.Context(), dir)
+		err := daemon.Start(t.Context(), dir)
 		if e, ok := errors.AsType[*fault.Error](err); !ok || e.Code != fault.Denied || e.Error() != "serve: not today" || e.Remedy == "" {
 			t.Errorf("error is %v", err)
 		}
@@ -286,7 +287,7 @@ func TestDaemonThatDoesNotStart(t *testing.T) {
 	t.Run("just dies", func(t *testing.T) {
 		dir := home(t)
 		t.Setenv(modeVar, "die")
-		err := keeper.Start(t.Context(), dir)
+		err := daemon.Start(t.Context(), dir)
 		if e, ok := errors.AsType[*fault.Error](err); !ok || !strings.Contains(strings.Join(e.Log, "\n"), "last words") {
 			t.Errorf("error is %#v", err)
 		}

@@ -50,7 +50,8 @@ func SignalChild(pid int, sig syscall.Signal) error {
 	return os.NewSyscallError("kill", unix.Kill(pid, sig))
 }
 
-// Children lists the living children of this process, adopted ones included.
+// Children lists the children of this process that are not reaped yet, adopted
+// ones included.
 func Children() ([]int, error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -74,7 +75,7 @@ func Children() ([]int, error) {
 		}
 		// "12 (any (name)) S 1 …": state and parent follow the last bracket.
 		f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		if len(f) > 1 && string(f[1]) == self && f[0][0] != 'Z' {
+		if len(f) > 1 && string(f[1]) == self {
 			pids = append(pids, pid)
 		}
 	}

@@ -1,11 +1,10 @@
-package keeper
+package daemon
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,17 +13,9 @@ import (
 	"time"
 
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/sys"
 )
-
-// What goes over the ready pipe: one of these words, or an error as JSON.
-const (
-	readyWord    = "ok"       // the daemon serves
-	answeredWord = "answered" // somebody else's does
-)
-
-// Descriptors of a keeper besides standard input (null), output and error (the log).
-const keeperReady = 3
 
 // maxReady bounds what is read from a ready pipe.
 const maxReady = 64 << 10
@@ -33,7 +24,7 @@ const maxReady = 64 << 10
 // running program must be one that knows the verbs "keeper" and "daemon". When
 // ctx ends first, only the wait is over.
 func Start(ctx context.Context, home string) error {
-	if err := Prepare(home); err != nil {
+	if err := prepare(home); err != nil {
 		return err
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -41,7 +32,7 @@ func Start(ctx context.Context, home string) error {
 		return err
 	}
 	defer null.Close()
-	logFile, err := OpenLog(home)
+	logFile, err := openLog(home)
 	if err != nil {
 		return err
 	}
@@ -73,14 +64,14 @@ func Start(ctx context.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	if string(said) == readyWord {
+	if string(said) == keeper.ReadyWord {
 		return nil
 	}
 	// This keeper has nothing to keep and is ending.
 	if _, err := p.Wait(); err != nil {
 		return err
 	}
-	if string(said) == answeredWord {
+	if string(said) == keeper.AnsweredWord {
 		return nil
 	}
 	return startFault(home, from, said)
@@ -113,7 +104,7 @@ func startFault(home string, from int64, said []byte) error {
 	if err := json.Unmarshal(said, &f); err == nil && f.Code != "" {
 		return &f
 	}
-	path := filepath.Join(home, LogName)
+	path := filepath.Join(home, keeper.LogName)
 	return &fault.Error{
 		Code: fault.Internal, Message: "it ended before it was ready", Remedy: "See " + path + ".", Log: tail(path, from),
 	}
@@ -135,23 +126,32 @@ func tail(path string, from int64) []string {
 	return lines[max(0, len(lines)-most):]
 }
 
-// sayReady writes err, or that all is well, to a ready pipe and closes it.
-func sayReady(pipe *os.File, word string, err error) error {
-	said := []byte(word)
-	if err != nil {
-		f, ok := errors.AsType[*fault.Error](err)
-		if !ok {
-			f = &fault.Error{Code: fault.Internal, Message: err.Error()}
-		}
-		wire := *f
-		if f.Err != nil {
-			wire.Message = fmt.Sprintf("%s: %v", f.Message, f.Err)
-		}
-		if said, err = json.Marshal(&wire); err != nil {
-			return errors.Join(err, pipe.Close())
+// prepare makes the folders of a home, for their owner only. It refuses a
+// folder that others may write to: they could put files of theirs in our place.
+func prepare(home string) error {
+	for _, dir := range []string{home, filepath.Join(home, keeper.LogsName)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return keeper.HomeFault(home, err)
 		}
 	}
-	// The starter may be gone: nobody needs to know then.
-	_, _ = pipe.Write(said)
-	return pipe.Close()
+	info, err := os.Stat(home)
+	if err != nil {
+		return keeper.HomeFault(home, err)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return &fault.Error{
+			Code: fault.Denied, Op: "prepare " + home, Field: "TEND_HOME", Message: "others may write to this folder",
+			Remedy: "Give tend a folder of its own, or: chmod go-w " + home,
+		}
+	}
+	return nil
+}
+
+// openLog opens the home's tend.log for appending. The caller owns it.
+func openLog(home string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(home, keeper.LogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, keeper.HomeFault(home, err)
+	}
+	return f, nil
 }

@@ -21,43 +21,14 @@ const (
 	LogsName   = "logs"      // output of the apps
 )
 
-// Prepare makes the folders of a home, for their owner only. It refuses a
-// folder that others may write to: they could put files of theirs in our place.
-func Prepare(home string) error {
-	for _, dir := range []string{home, filepath.Join(home, LogsName)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return homeFault(home, err)
-		}
-	}
-	info, err := os.Stat(home)
-	if err != nil {
-		return homeFault(home, err)
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return &fault.Error{
-			Code: fault.Denied, Op: "prepare " + home, Field: "TEND_HOME", Message: "others may write to this folder",
-			Remedy: "Give tend a folder of its own, or: chmod go-w " + home,
-		}
-	}
-	return nil
-}
-
-func homeFault(home string, err error) error {
+// HomeFault says that home cannot be used, and what to do.
+func HomeFault(home string, err error) error {
 	f := &fault.Error{Code: fault.Invalid, Op: "prepare " + home, Field: "TEND_HOME", Err: err, Message: "no usable folder"}
 	f.Remedy = "Set TEND_HOME to a folder that you may write to."
 	if errors.Is(err, fs.ErrPermission) {
 		f.Code = fault.Denied
 	}
 	return f
-}
-
-// OpenLog opens the home's tend.log for appending. The caller owns it.
-func OpenLog(home string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(home, LogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, homeFault(home, err)
-	}
-	return f, nil
 }
 
 // Claim is the right to be the one daemon of a home: its lock, held, and its
@@ -83,7 +54,7 @@ func NewClaim(home string) (*Claim, error) {
 	// nobody finds the home locked and the socket not yet there.
 	dir, err := os.Open(home)
 	if err != nil {
-		return nil, homeFault(home, err)
+		return nil, HomeFault(home, err)
 	}
 	defer dir.Close()
 	if err := lockSoon(dir, home); err != nil {
@@ -94,7 +65,7 @@ func NewClaim(home string) (*Claim, error) {
 	}
 	c := &Claim{home: home}
 	if c.Lock, err = os.OpenFile(filepath.Join(home, LockName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return nil, homeFault(home, err)
+		return nil, HomeFault(home, err)
 	}
 	if err := lockSoon(c.Lock, home); err != nil {
 		return nil, errors.Join(err, c.Lock.Close())
@@ -155,16 +126,16 @@ func (c *Claim) listen() error {
 			}
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return homeFault(c.home, err)
+			return HomeFault(c.home, err)
 		}
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 		if err != nil {
-			return homeFault(c.home, err)
+			return HomeFault(c.home, err)
 		}
 		defer l.Close() // File is a duplicate
 		l.SetUnlinkOnClose(false)
 		if err := os.Chmod(path, 0o600); err != nil {
-			return homeFault(c.home, err)
+			return HomeFault(c.home, err)
 		}
 		c.Listener, err = l.File()
 		return err
