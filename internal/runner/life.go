@@ -27,28 +27,20 @@ const (
 	tailLines = 20 // how many last lines a report carries
 )
 
-type order int
-
-const (
-	terminate order = iota
-	kill
-)
-
 // life is one process from its spawn to the end of its tree.
 type life struct {
 	r      *Runner
 	spawn  Spawn
 	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
 	tail   *logs.Tail
-	wake   chan struct{} // holds one token while there are orders
-	silent chan struct{} // closed when the channel has ended
-	pipes  pipes         // run's
-	proc   *child.Process
-	fork   *forkChannel // nil in cluster mode; set before run's first report
+	silent chan struct{}  // closed when the channel has ended
+	pipes  pipes          // run's
+	proc   *child.Process // set before stdin is
+	fork   *forkChannel   // nil in cluster mode; set before stdin is
 
 	mu     sync.Mutex // guards what follows
-	orders []order
 	box    mailbox
+	ending ending
 	stdin  *os.File // nil when there is no live process
 }
 
@@ -72,26 +64,17 @@ func (l *life) run() {
 	l.proc = proc
 	l.mu.Lock()
 	l.stdin = proc.Pipe(0)
+	if l.ending.wish != none {
+		l.beginStopLocked()
+	}
 	l.mu.Unlock()
 	l.sayFirst(Spawned{PID: proc.PID()})
-	if l.live() {
+	select {
+	case <-proc.Exited():
 		l.end()
-	} else {
+	case <-l.r.cut:
+		l.waitForStop()
 		l.letGo()
-	}
-}
-
-// live performs orders until the process exits, or until the runner lets go.
-func (l *life) live() bool {
-	for {
-		select {
-		case <-l.proc.Exited():
-			return true
-		case <-l.wake:
-			l.perform()
-		case <-l.r.cut:
-			return false
-		}
 	}
 }
 
@@ -110,8 +93,7 @@ func (l *life) end() {
 		},
 		Log: l.tail.Lines(tailLines),
 	})
-	l.graceForRest()
-	if err := l.proc.Sweep(lifetime(l.r.cut)); err != nil && errors.Is(err, errLetGo) {
+	if !l.clear() {
 		l.letGo()
 		return
 	}
@@ -148,6 +130,9 @@ func (l *life) letGo() {
 	if l.fork != nil {
 		l.fork.close()
 	}
+	if l.proc != nil {
+		l.proc.Close()
+	}
 	l.pipes.release()
 	l.r.forget(l)
 	if l.r.options.Hold != nil {
@@ -161,24 +146,6 @@ func (l *life) undo() {
 		l.r.options.Primary.Remove(l.worker)
 	}
 	l.letGo()
-}
-
-func (l *life) order(o order) {
-	l.mu.Lock()
-	l.orders = append(l.orders, o)
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (l *life) takeOrders() []order {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	orders := l.orders
-	l.orders = nil
-	return orders
 }
 
 // alive says whether there is a process to talk to.

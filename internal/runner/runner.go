@@ -75,7 +75,7 @@ func (r *Runner) Spawn(s Spawn) {
 		r.refuse(s, closed)
 		return
 	}
-	l := &life{r: r, spawn: s, tail: new(logs.Tail), wake: make(chan struct{}, 1), silent: make(chan struct{})}
+	l := &life{r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{})}
 	if s.App.Mode == spec.Cluster {
 		r.lastWorker++
 		l.worker = r.lastWorker
@@ -96,16 +96,16 @@ func (r *Runner) refuse(s Spawn, closed bool) {
 }
 
 // Terminate asks the process to end, in the way its app says: by a message or a
-// signal, alone or with its tree. The caller keeps the deadline. Once the
-// main process has ended, the rest of the tree has what remains of the grace.
-func (r *Runner) Terminate(k Key) { r.order(k, terminate) }
+// signal, alone or with its tree. The caller keeps the deadline for the main
+// process; the rest of a tree that was asked has what remains of the grace.
+func (r *Runner) Terminate(k Key) { r.want(k, terminate) }
 
 // Kill ends the whole process tree.
-func (r *Runner) Kill(k Key) { r.order(k, kill) }
+func (r *Runner) Kill(k Key) { r.want(k, kill) }
 
-func (r *Runner) order(k Key, o order) {
+func (r *Runner) want(k Key, w wish) {
 	if l := r.life(k); l != nil {
-		l.order(o)
+		l.want(w)
 	}
 }
 

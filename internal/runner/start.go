@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
@@ -23,9 +22,8 @@ const channelFD = 3
 
 // pipes are the ways of the process's output to its logs.
 type pipes struct {
-	streams   []*logs.Stream
-	out, err  *logs.Pipe
-	graceEnds time.Time // of the tree, once it is terminated
+	streams  []*logs.Stream
+	out, err *logs.Pipe
 }
 
 func (p *pipes) both() (all []*logs.Pipe) {

@@ -1,69 +1,91 @@
 package runner
 
 import (
+	"context"
 	"syscall"
 	"time"
 
+	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/internal/sys"
 )
 
-// perform carries out what was ordered meanwhile.
-func (l *life) perform() {
-	for _, o := range l.takeOrders() {
-		switch o {
-		case terminate:
-			l.pipes.graceEnds = time.Now().Add(l.spawn.App.KillTimeout)
-			l.terminate()
-		case kill:
-			l.pipes.graceEnds = time.Time{}
-			l.proc.SignalTree(syscall.SIGKILL) // what it misses is swept after the exit
-		}
+// slack is what the grace of a tree is longer than its app's: the caller of
+// Terminate keeps the deadline, and this one is there if it does not.
+const slack = 500 * time.Millisecond
+
+// wish is what the caller wants to become of a process. A later one counts
+// only if it is stronger.
+type wish int
+
+const (
+	none wish = iota
+	terminate
+	kill
+)
+
+// ending is a stop under way. The zero ending is none. Guarded by life.mu.
+type ending struct {
+	wish   wish
+	cancel context.CancelFunc // ends the grace
+	done   chan struct{}      // closed when nothing is left of the tree; nil: no stop was begun
+}
+
+// want takes a wish. The process need not be there yet.
+func (l *life) want(w wish) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w <= l.ending.wish {
+		return
+	}
+	l.ending.wish = w
+	switch {
+	case l.ending.done != nil:
+		l.ending.cancel()
+	case l.stdin != nil:
+		l.beginStopLocked()
 	}
 }
 
-func (l *life) terminate() {
+// beginStopLocked starts to end the process as is wished. It needs mu held, and a
+// live process.
+func (l *life) beginStopLocked() {
 	app := l.spawn.App
-	if app.StopMessage && l.send([]byte(`"shutdown"`)) == nil {
-		return
+	var o child.StopOptions
+	if l.ending.wish == terminate {
+		sig, err := sys.ParseSignal(app.StopSignal)
+		if err != nil {
+			sig = syscall.SIGTERM // spec checks the name; "" is the default
+		}
+		o = child.StopOptions{Signal: sig, Grace: app.KillTimeout + slack, Tree: app.TreeKill}
+		if app.StopMessage {
+			o.First = func() error { return l.send([]byte(`"shutdown"`)) }
+		}
 	}
-	sig, err := sys.ParseSignal(app.StopSignal)
-	if err != nil {
-		sig = syscall.SIGTERM // spec checks the name; "" is the default
-	}
-	// An error means that there is nobody to signal: then the exit is on its way.
-	if app.TreeKill {
-		l.proc.SignalTree(sig)
-	} else {
-		l.proc.Signal(sig)
-	}
+	ctx, cancel := context.WithCancel(lifetime(l.r.cut))
+	done := make(chan struct{})
+	l.ending.cancel, l.ending.done = cancel, done
+	proc := l.proc
+	go func() { // run waits for it, in clear
+		defer close(done)
+		defer cancel()
+		proc.Stop(ctx, o) // what it could not end, clear tries again
+	}()
 }
 
-// graceForRest waits, after a terminated main process has ended, for what it
-// started: a shell is gone at once while the program in it still finishes its
-// work. Who holds the output is taken for at work; its grace ends with a kill order.
-func (l *life) graceForRest() {
-	left := time.Until(l.pipes.graceEnds)
-	if left <= 0 || !l.spawn.App.TreeKill {
-		return
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	for _, p := range l.pipes.both() {
-		for waiting := true; waiting; {
-			select {
-			case <-p.Done():
-				waiting = false
-			case <-l.wake:
-				for _, o := range l.takeOrders() {
-					if o == kill {
-						return
-					}
-				}
-			case <-timer.C:
-				return
-			case <-l.r.cut:
-				return
-			}
-		}
+// clear returns when nothing is left of the tree of a process that has ended:
+// what was asked to go has its grace, all else is killed. It is false if the
+// runner lets go before.
+func (l *life) clear() bool {
+	l.waitForStop()
+	return l.proc.Sweep(lifetime(l.r.cut)) == nil
+}
+
+// waitForStop joins the goroutine of a stop that was begun.
+func (l *life) waitForStop() {
+	l.mu.Lock()
+	done := l.ending.done
+	l.mu.Unlock()
+	if done != nil {
+		<-done
 	}
 }
