@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -10,11 +9,6 @@ import (
 // operandMark goes before an operand that looks like a flag, so that the flag
 // parser leaves it alone; [unmark] takes it off.
 const operandMark = "\x00"
-
-var (
-	negative = regexp.MustCompile(`^-\d+$`)
-	digits   = regexp.MustCompile(`^\d+$`)
-)
 
 // prepare rewrites a command line to what the flag parser takes: the variadic
 // --stop-exit-codes 0 1, a negative operand (scale web -2), "send signal" in
@@ -31,12 +25,12 @@ func prepare(args []string, fs *pflag.FlagSet) []string {
 			out = append(out, "--version")
 		case arg == "--stop-exit-codes":
 			codes := []string{}
-			for i+1 < len(args) && digits.MatchString(args[i+1]) {
+			for i+1 < len(args) && digits(args[i+1]) {
 				i++
 				codes = append(codes, args[i])
 			}
 			out = append(out, arg+"="+strings.Join(codes, ","))
-		case negative.MatchString(arg):
+		case arg != "" && arg[0] == '-' && digits(arg[1:]):
 			operands = append(operands, len(out))
 			out = append(out, operandMark+arg)
 		case takesNext(arg, fs) && i+1 < len(args):
@@ -82,6 +76,8 @@ func joinSignal(args []string, operands []int) []string {
 	args[operands[0]] = "sendSignal"
 	return append(args[:operands[1]:operands[1]], args[operands[1]+1:]...)
 }
+
+func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func unmark(args []string) []string {
 	out := make([]string, len(args))

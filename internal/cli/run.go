@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +56,7 @@ var errUsage = errors.New("usage")
 func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 	c := &command{IO: stdio, daemon: d}
 	c.lookAtTerminal()
-	root := c.root()
+	root := c.root(slices.Contains(args, "completion"))
 	c.values = &values{fs: root.PersistentFlags()}
 	args = prepare(args, c.values.fs)
 	c.mute(args)
@@ -185,15 +186,14 @@ func (c *command) caller() spec.Caller {
 	return spec.Caller{Cwd: c.Cwd, Env: c.values.filtered(c.Env)}
 }
 
-// root builds the tree of verbs.
-func (c *command) root() *cobra.Command {
+// root builds the tree of verbs; completing adds the one that makes scripts for
+// shells, which costs every other verb a millisecond.
+func (c *command) root(completing bool) *cobra.Command {
 	root := &cobra.Command{
 		Use: "tend", SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.bare(cmd, unmark(args)) },
-		CompletionOptions: cobra.CompletionOptions{
-			HiddenDefaultCmd: true,
-		},
+		Args:              cobra.ArbitraryArgs,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.bare(cmd, unmark(args)) },
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true, DisableDefaultCmd: !completing},
 	}
 	root.SetGlobalNormalizationFunc(normal)
 	defineFlags(root.PersistentFlags())

@@ -31,13 +31,37 @@ type table struct {
 // narrow everywhere but in old East Asian terminals.
 var cellWidths = &runewidth.Condition{EastAsianWidth: false, StrictEmojiNeutral: true}
 
-func width(s string) int {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			return cellWidths.StringWidth(s)
+// width is how many columns text takes. The library builds a table of 2 MB for
+// the first letter beyond Latin, 5 to 10 ms; what we print ourselves, and most
+// names, must not pay that.
+func width(text string) int {
+	n := 0
+	for _, r := range text {
+		if !narrow(r) {
+			return cellWidths.StringWidth(text)
+		}
+		n++
+	}
+	return n
+}
+
+// narrow knows some letters that take one column: Latin, and our own signs.
+func narrow(r rune) bool {
+	return r >= ' ' && r < 0x7f || r > 0xad && r < 0x300 || r == '↺' || r == '…' || r == '–'
+}
+
+// shorten cuts text to w columns.
+func shorten(text string, w int) string {
+	n := 0
+	for i, r := range text {
+		if !narrow(r) {
+			return cellWidths.Truncate(text, w, "…")
+		}
+		if n++; n == w {
+			return text[:i] + "…"
 		}
 	}
-	return len(s)
+	return text
 }
 
 // fit drops and cuts columns until the table is at most limit wide, 0 for no
@@ -121,7 +145,7 @@ func (t *table) draw(limit int, paint func(style, string) string) string {
 func pad(c cell, w int, right bool, paint func(style, string) string) string {
 	text := c.text
 	if width(text) > w {
-		text = cellWidths.Truncate(text, w, "…")
+		text = shorten(text, w)
 	}
 	space := strings.Repeat(" ", max(0, w-width(text)))
 	if right {

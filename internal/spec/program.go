@@ -3,7 +3,6 @@ package spec
 import (
 	"bytes"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -268,14 +267,12 @@ func isBinary(head []byte) bool {
 	return bytes.IndexByte(head[:min(len(head), 512)], 0) >= 0
 }
 
-var nodeName = regexp.MustCompile(`^node(js|-?v?\d[\d.]*)?$`)
-
 // runtimeOf tells Node and Bun by the name of the executable.
 func runtimeOf(exe string) Runtime {
-	switch base := filepath.Base(exe); {
-	case nodeName.MatchString(base):
+	switch base := filepath.Base(exe); strings.TrimRight(base, "0123456789.") {
+	case "node", "nodejs", "node-", "node-v":
 		return Node
-	case base == "bun":
+	case "bun":
 		return Bun
 	}
 	return Other
