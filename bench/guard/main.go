@@ -45,6 +45,7 @@ func main() {
 // subject is a guard and what was measured of it.
 type subject struct {
 	*rig.Guard
+	apps      int        // started so far
 	respawn   rig.Series // ms
 	ls        map[int]rig.Series
 	rss, anon map[int]float64
@@ -217,7 +218,7 @@ func (s *subject) fill(ctx context.Context, dir string, n int) error {
 		Args        string `json:"args"`
 	}
 	var entries []entry
-	for i := len(s.started()); i < n; i++ {
+	for i := s.apps; i < n; i++ {
 		name := fmt.Sprintf("%s-%03d", s.Name, i)
 		entries = append(entries, entry{Name: name, Script: app, Interpreter: "none", Args: "100000"})
 		if s.Name == "tend" {
@@ -226,6 +227,7 @@ func (s *subject) fill(ctx context.Context, dir string, n int) error {
 			}
 		}
 	}
+	s.apps = n
 	if s.Name == "tend" {
 		return nil
 	}
@@ -239,15 +241,6 @@ func (s *subject) fill(ctx context.Context, dir string, n int) error {
 	}
 	_, err = s.Run(ctx, "start", file)
 	return err
-}
-
-// started names the sizes already reached, as apps.
-func (s *subject) started() []struct{} {
-	most := 0
-	for n := range s.ls {
-		most = max(most, n)
-	}
-	return make([]struct{}, most)
 }
 
 // atRest watches the guards while nothing happens.
