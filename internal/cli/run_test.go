@@ -111,9 +111,19 @@ func usualTable() string {
 // JSON on standard output is the whole of it.
 func TestDataIsAlone(t *testing.T) {
 	for _, args := range [][]string{
-		{"jlist"}, {"-s", "jlist"}, {"ls", "--json"}, {"start", "app.js", "--json"}, {"ping", "--json"}, {"show", "web", "--json"},
-		{"env", "0", "--json"}, {"pid", "--json"}, {"id", "web", "--json"}, {"kill", "--json"}, {"version", "--json"},
-		{"reload", "web", "--json"}, {"scale", "web", "4", "--json"},
+		{"jlist"},
+		{"-s", "jlist"},
+		{"ls", "--json"},
+		{"start", "app.js", "--json"},
+		{"ping", "--json"},
+		{"show", "web", "--json"},
+		{"env", "0", "--json"},
+		{"pid", "--json"},
+		{"id", "web", "--json"},
+		{"kill", "--json"},
+		{"version", "--json"},
+		{"reload", "web", "--json"},
+		{"scale", "web", "4", "--json"},
 	} {
 		var out, errs bytes.Buffer
 		stdio := IO{Out: &out, Err: &errs, Cwd: "/srv", Version: "1.0.0", Terminal: true}
@@ -130,8 +140,15 @@ func TestDataIsAlone(t *testing.T) {
 
 func TestSilence(t *testing.T) {
 	for _, args := range [][]string{
-		{"start", "app.js", "-s"}, {"-s", "ls"}, {"stop", "web", "--silent"}, {"-s", "stop", "nobody"}, {"-s", "nonsense"},
-		{"-s", "start", "--unknown"}, {"-s", "kill"}, {"-s", "show", "web"}, {"-s", "reload", "web"},
+		{"start", "app.js", "-s"},
+		{"-s", "ls"},
+		{"stop", "web", "--silent"},
+		{"-s", "stop", "nobody"},
+		{"-s", "nonsense"},
+		{"-s", "start", "--unknown"},
+		{"-s", "kill"},
+		{"-s", "show", "web"},
+		{"-s", "reload", "web"},
 	} {
 		var out bytes.Buffer
 		stdio := IO{Out: &out, Err: &out, Cwd: "/srv"}

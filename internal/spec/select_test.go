@@ -42,8 +42,13 @@ func TestSelect(t *testing.T) {
 		target string
 		code   fault.Code
 	}{
-		{"wbe", fault.NotFound}, {"9", fault.NotFound}, {"-1", fault.NotFound}, {"/zzz/", fault.NotFound},
-		{"/(/", fault.Invalid}, {"app.json", fault.Unsupported}, {"", fault.NotFound},
+		{"wbe", fault.NotFound},
+		{"9", fault.NotFound},
+		{"-1", fault.NotFound},
+		{"/zzz/", fault.NotFound},
+		{"/(/", fault.Invalid},
+		{"app.json", fault.Unsupported},
+		{"", fault.NotFound},
 	} {
 		if got, err := Select(entries, tc.target, "/srv/web"); fault.CodeOf(err) != tc.code {
 			t.Errorf("%s: %v, %v; want %s", tc.target, got, err, tc.code)
@@ -78,10 +83,15 @@ func TestScaleTo(t *testing.T) {
 		text string
 		want string
 	}{
-		{"4", "4 <nil>"}, {"+2", "4 <nil>"}, {"-1", "1 <nil>"},
-		{"2", "0 nothing to do: it has 2 already"}, {"+0", "0 nothing to do: it has 2 already"},
-		{"0", "0 number: 0 would leave no instance of 2"}, {"-2", "0 number: -2 would leave no instance of 2"},
-		{"x", `0 number: "x" is not a number of instances`}, {"10001", `0 number: "10001" is not a number of instances`},
+		{"4", "4 <nil>"},
+		{"+2", "4 <nil>"},
+		{"-1", "1 <nil>"},
+		{"2", "0 nothing to do: it has 2 already"},
+		{"+0", "0 nothing to do: it has 2 already"},
+		{"0", "0 number: 0 would leave no instance of 2"},
+		{"-2", "0 number: -2 would leave no instance of 2"},
+		{"x", `0 number: "x" is not a number of instances`},
+		{"10001", `0 number: "10001" is not a number of instances`},
 		{"+9999", "0 number: 10001 instances are more than 10000"},
 	} {
 		n, err := ScaleTo(tc.text, 2)
