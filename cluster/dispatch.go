@@ -65,7 +65,7 @@ func (d *dispatcher) take(l *listener) (fd int, ok bool) {
 		if !s.more {
 			continue
 		}
-		fd, err := sys.Accept(s.fd)
+		fd, err := sys.AcceptConn(s.fd)
 		if err == nil {
 			return fd, true
 		}
@@ -103,7 +103,7 @@ func passing(err error) bool {
 func (d *dispatcher) hand(s *seat, l *listener, fd int) {
 	w := s.worker
 	d.frame = l.newConn(w.bun).Append(d.frame[:0], w.seq)
-	switch err := w.conn.TrySend(d.frame, fd); {
+	switch err := w.conn.TryPass(d.frame, fd); {
 	case err == nil:
 		w.sent.add(sent{seq: w.seq, fd: fd, listener: l, at: d.now})
 		w.seq++

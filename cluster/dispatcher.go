@@ -186,7 +186,7 @@ func (d *dispatcher) serve(w *worker, writable bool) {
 
 // read handles all that the worker has said.
 func (d *dispatcher) read(w *worker) {
-	err := w.conn.Read(func(f *ipc.Frame) error {
+	err := w.conn.ReadEdge(func(f *ipc.Frame) error {
 		d.hear(w, f)
 		return nil
 	})

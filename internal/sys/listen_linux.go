@@ -238,3 +238,18 @@ func Shortage(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ETOOMANYREFS) ||
 		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
+
+// AcceptConn is Accept without asking who connected, for a loop that accepts
+// all day.
+func AcceptConn(fd int) (conn int, err error) {
+	for {
+		r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(r), nil
+		case unix.EINTR, unix.ECONNABORTED:
+			continue
+		}
+		return -1, errno
+	}
+}

@@ -26,3 +26,4 @@ func LocalAddr(int) (netip.AddrPort, error) { return netip.AddrPort{}, ErrUnsupp
 func Listen(int, int) error                 { return ErrUnsupported }
 func Shortage(error) bool                   { return false }
 func Steer(int, []int) error                { return ErrUnsupported }
+func AcceptConn(int) (int, error)           { return -1, ErrUnsupported }
