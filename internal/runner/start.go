@@ -174,10 +174,10 @@ func (l *life) hold(name string, f *os.File) error {
 // startFault says what was wrong with the command, and what to do.
 func startFault(app spec.App, err error) error {
 	e, ok := errors.AsType[*child.StartError](err)
-	if !ok {
+	if !ok || e.Fault == child.BadSystem || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return systemFault(app, err)
 	}
-	f := &fault.Error{Code: fault.StartFailed, Op: "spawn " + app.Name, Message: e.Reason, Err: nil}
+	f := &fault.Error{Code: fault.StartFailed, Op: "spawn " + app.Name, Message: e.Reason}
 	if e.Subject != "" {
 		f.Message = e.Subject + ": " + e.Reason
 	}
@@ -201,8 +201,7 @@ func startFault(app spec.App, err error) error {
 		f.Code, f.Remedy = fault.Invalid, "give it fewer arguments and a smaller environment"
 	case child.BadStdio:
 		f.Code = fault.Internal
-	case child.BadSystem:
-		return systemFault(app, err)
+	case child.BadSystem: // handled above
 	}
 	return f
 }
