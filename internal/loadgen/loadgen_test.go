@@ -94,24 +94,36 @@ func TestEachFateIsTold(t *testing.T) {
 		fresh  [kinds]int
 		reused [kinds]int
 	}{
-		{name: "all well", keep: true, answer: func(int, int) string { return good },
-			fresh: [kinds]int{OK: 1}, reused: [kinds]int{OK: 3}},
+		{
+			name: "all well", keep: true, answer: func(int, int) string { return good },
+			fresh: [kinds]int{OK: 1}, reused: [kinds]int{OK: 3},
+		},
 		{name: "no keep-alive", answer: func(int, int) string { return good }, fresh: [kinds]int{OK: 4}},
-		{name: "closed by announcement", keep: true, fresh: [kinds]int{OK: 4},
-			answer: func(int, int) string { return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end" }},
-		{name: "chunked", keep: true, fresh: [kinds]int{OK: 1}, reused: [kinds]int{OK: 3},
+		{
+			name: "closed by announcement", keep: true, fresh: [kinds]int{OK: 4},
+			answer: func(int, int) string { return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end" },
+		},
+		{
+			name: "chunked", keep: true, fresh: [kinds]int{OK: 1}, reused: [kinds]int{OK: 3},
 			answer: func(int, int) string {
 				return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-			}},
+			},
+		},
 		{name: "refused", url: "http://" + refusing.Addr().String(), keep: true, fresh: [kinds]int{Refused: 4}},
-		{name: "idle connection cut", keep: true, fresh: [kinds]int{OK: 2}, reused: [kinds]int{EOF: 2},
-			answer: func(_, request int) string { return []string{good, ""}[request] }},
+		{
+			name: "idle connection cut", keep: true, fresh: [kinds]int{OK: 2}, reused: [kinds]int{EOF: 2},
+			answer: func(_, request int) string { return []string{good, ""}[request] },
+		},
 		{name: "reset", keep: true, answer: func(int, int) string { return "reset" }, fresh: [kinds]int{Reset: 4}},
-		{name: "cut inside the answer", keep: true, fresh: [kinds]int{EOF: 4},
-			answer: func(int, int) string { return "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\ncut" }},
+		{
+			name: "cut inside the answer", keep: true, fresh: [kinds]int{EOF: 4},
+			answer: func(int, int) string { return "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\ncut" },
+		},
 		{name: "silent", keep: true, answer: func(int, int) string { return "hang" }, fresh: [kinds]int{Timeout: 4}},
-		{name: "bad status", keep: true, fresh: [kinds]int{BadStatus: 1}, reused: [kinds]int{BadStatus: 3},
-			answer: func(int, int) string { return "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" }},
+		{
+			name: "bad status", keep: true, fresh: [kinds]int{BadStatus: 1}, reused: [kinds]int{BadStatus: 3},
+			answer: func(int, int) string { return "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" },
+		},
 		{name: "nonsense", keep: true, answer: func(int, int) string { return "hello\r\n cut" }, fresh: [kinds]int{Other: 4}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

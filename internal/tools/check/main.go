@@ -5,6 +5,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/tendproc/tend/internal/tools/run"
@@ -17,10 +18,15 @@ func main() {
 	if !*static {
 		steps = append(steps, test)
 	}
-	for _, step := range steps {
+	var errs []error
+	for _, step := range steps { // all of them: one run shows all there is to mend
 		if err := step(); err != nil {
-			run.Main(err)
+			fmt.Fprintln(os.Stderr, err)
+			errs = append(errs, err)
 		}
+	}
+	if len(errs) > 0 {
+		run.Main(fmt.Errorf("check: %d of %d steps failed", len(errs), len(steps)))
 	}
 	fmt.Println("check: all well")
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,8 +37,8 @@ func ask(ctx context.Context, port, processes int) (answers map[int]int, err err
 		}
 	}
 	var shares []string
-	for pid, n := range answers {
-		shares = append(shares, fmt.Sprintf("%d by pid %d", n, pid))
+	for _, pid := range slices.Sorted(maps.Keys(answers)) {
+		shares = append(shares, fmt.Sprintf("%d by pid %d", answers[pid], pid))
 	}
 	note("%d requests, no failure: %s", sent, strings.Join(shares, ", "))
 	return answers, nil
