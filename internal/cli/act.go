@@ -82,8 +82,13 @@ func serviceDelete(ctx context.Context, s api.Service, a spec.Act) (event.Outcom
 	return s.Delete(ctx, a)
 }
 
+// serviceReset takes an unknown number for no error, as PM2 does.
 func serviceReset(ctx context.Context, s api.Service, a spec.Act) (event.Outcome, error) {
-	return s.Reset(ctx, a)
+	out, err := s.Reset(ctx, a)
+	if fault.CodeOf(err) == fault.NotFound && digits(a.Target) {
+		return event.Outcome{Warnings: []string{err.Error()}}, nil
+	}
+	return out, err
 }
 
 // act is a verb that takes targets and no options.
@@ -120,7 +125,7 @@ func (c *command) each(ctx context.Context, targets []string, past string, do fu
 			return err
 		}
 		c.tell(past, out)
-		if len(out.Instances) == 0 {
+		if len(out.Instances) == 0 && len(out.Warnings) == 0 {
 			c.done("%s %s", clean(target), past)
 		}
 		merge(&all, out)
@@ -206,37 +211,40 @@ func runSend(ctx context.Context, c *command, o operands) error {
 		return err
 	}
 	c.verb = "send " + clean(o.args[0])
-	id, err := strconv.Atoi(o.args[0])
+	to, err := receiver(ctx, svc, o.args[0])
 	if err != nil {
-		if id, err = c.onlyID(ctx, svc, o.args[0]); err != nil {
-			return err
-		}
-	}
-	line := strings.Join(append(append([]string{}, o.args[1:]...), o.own...), " ")
-	if err := svc.WriteLine(ctx, id, line); err != nil {
 		return err
 	}
-	c.done("sent to %s", clean(o.args[0]))
-	return c.conclude(ctx, svc, event.Outcome{})
+	line := strings.Join(o.args[1:], " ")
+	if err := svc.WriteLine(ctx, to.ID, line); err != nil {
+		return err
+	}
+	c.done("sent to %s (id %d)", clean(to.App), to.ID)
+	return c.conclude(ctx, svc, event.Outcome{Instances: []event.Instance{to}})
 }
 
-// onlyID is the id of an app that has one instance.
-func (c *command) onlyID(ctx context.Context, svc api.Service, name string) (int, error) {
+// receiver is the one instance that a name or id means, if it can be written to.
+func receiver(ctx context.Context, svc api.Service, word string) (event.Instance, error) {
 	snap, err := svc.List(ctx, false)
 	if err != nil {
-		return 0, err
+		return event.Instance{}, err
 	}
-	found := named(snap, name)
-	switch len(found) {
-	case 0:
-		return 0, unknownApp(snap, name)
-	case 1:
-		return found[0].ID, nil
+	found := named(snap, word)
+	switch {
+	case len(found) == 0:
+		return event.Instance{}, unknownApp(snap, word)
+	case len(found) > 1:
+		return event.Instance{}, &fault.Error{
+			Code: fault.Invalid, Message: fmt.Sprintf("it has %d instances", len(found)),
+			Remedy: "Give the id of the one that is meant: tend id " + clean(word),
+		}
+	case found[0].Mode == spec.Cluster:
+		return event.Instance{}, &fault.Error{
+			Code: fault.Unsupported, Message: "a cluster worker does not read its standard input",
+			Remedy: "Apps in fork mode do: tend start app.js -x",
+		}
 	}
-	return 0, &fault.Error{
-		Code: fault.Invalid, Message: fmt.Sprintf("it has %d instances", len(found)),
-		Remedy: "Give the id of the one that is meant: tend id " + clean(name),
-	}
+	return found[0], nil
 }
 
 func runSignal(ctx context.Context, c *command, o operands) error {

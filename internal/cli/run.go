@@ -217,14 +217,14 @@ func (c *command) cobra(v verb) *cobra.Command {
 				return c.version()
 			}
 			args = unmark(args)
-			own := []string(nil)
-			if n := cmd.ArgsLenAtDash(); n >= 0 {
-				args, own = args[:n], args[n:]
+			o := operands{args: args}
+			if n := cmd.ArgsLenAtDash(); n >= 0 && slices.Contains(v.topics, declare) {
+				o = operands{args: args[:n], own: args[n:], dashed: true}
 			}
-			if err := v.check(args); err != nil {
+			if err := v.check(o.args); err != nil {
 				return err
 			}
-			return v.run(cmd.Context(), c, operands{args: args, own: own, dashed: cmd.ArgsLenAtDash() >= 0})
+			return v.run(cmd.Context(), c, o)
 		},
 	}
 }
