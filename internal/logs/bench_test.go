@@ -102,34 +102,26 @@ func TestSlowLinesArePrompt(t *testing.T) {
 	s := newStore(t, nil)
 	st := open(t, s, Target{App: "a", Name: "out"})
 	p := pipe(t, st, nil)
-	var sent time.Time
 	var worst []time.Duration
-	ready := make(chan struct{}, 1)
+	sent := make(chan time.Time, 1)
+	answered := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(15 * time.Millisecond)
 		defer tick.Stop()
 		defer p.ChildEnd.Close()
+		eventually(t, "someone follows", func() bool { return st.followers.Load() != nil })
 		for range 30 {
 			<-tick.C
-			<-ready
-			sent = time.Now()
+			sent <- time.Now()
 			p.ChildEnd.WriteString("x\n")
+			<-answered
 		}
-	}()
-	followed := make(chan struct{})
-	go func() {
-		eventually(t, "someone follows", func() bool { return st.followers.Load() != nil })
-		close(followed)
-		ready <- struct{}{}
 	}()
 	collect(t, s, Request{Targets: []Target{st.Target()}, Follow: true}, func(got []event.LogLine) bool {
-		worst = append(worst, time.Since(sent))
-		if len(got) < 30 {
-			ready <- struct{}{}
-		}
+		worst = append(worst, time.Since(<-sent))
+		answered <- struct{}{}
 		return len(got) == 30
 	})
-	<-followed
 	<-p.Done()
 	late := 0
 	for _, d := range worst {

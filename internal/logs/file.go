@@ -173,8 +173,7 @@ var scratches = sync.Pool{New: func() any { return new([]byte) }} // for stamped
 func (f *file) append(p *Pipe, text []byte, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	followers := p.stream.followers.Load()
-	if f.path == Null && followers == nil {
+	if f.path == Null && p.stream.followers.Load() == nil {
 		return nil
 	}
 	continues := f.torn && f.by == p
@@ -185,9 +184,7 @@ func (f *file) append(p *Pipe, text []byte, now time.Time) error {
 		*scratch = text
 	}
 	err := f.writeLocked(p, text)
-	if followers != nil {
-		publish(p.stream, *followers, text, now, continues)
-	}
+	p.stream.publish(text, now, continues)
 	return err
 }
 

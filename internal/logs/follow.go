@@ -105,9 +105,13 @@ func (s *Store) unfollow(fo *follower) {
 	}
 }
 
-// publish hands the lines of text to each follower. It needs file.mu held and
+// publish hands the lines of text to whoever follows. It needs file.mu held and
 // never waits. continues tells that text begins within a line.
-func publish(st *Stream, followers []*follower, text []byte, now time.Time, continues bool) {
+func (st *Stream) publish(text []byte, now time.Time, continues bool) {
+	followers := st.followers.Load()
+	if followers == nil {
+		return
+	}
 	all := string(text)
 	var lines []event.LogLine
 	for first := true; all != ""; first = false {
@@ -123,7 +127,7 @@ func publish(st *Stream, followers []*follower, text []byte, now time.Time, cont
 	if len(lines) == 0 {
 		return
 	}
-	for _, fo := range followers {
+	for _, fo := range *followers {
 		fo.push(lines, len(text))
 	}
 }

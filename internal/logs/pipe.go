@@ -79,10 +79,29 @@ func (p *Pipe) Hurry() {
 	}
 }
 
+// Drain closes the channel it returns once all that was written up to now is
+// on file, other than an unfinished line.
+func (p *Pipe) Drain() <-chan struct{} {
+	drained := make(chan struct{})
+	if p.ours == nil {
+		close(drained)
+		return drained
+	}
+	p.Hurry()
+	go func() { // takes what is there, no more
+		defer close(drained)
+		p.read(false)
+	}()
+	return drained
+}
+
 // burst reads for as long as there is something, and then leaves the pipe to
 // the poller. Between its reads the pipe is not polled, so that a write wakes
 // nobody while it naps: each would wake the runtime's poller.
-func (p *Pipe) burst() {
+func (p *Pipe) burst() { p.read(true) }
+
+// read is a burst, without naps if it may not nap.
+func (p *Pipe) read(mayNap bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
@@ -90,7 +109,7 @@ func (p *Pipe) burst() {
 	}
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	for {
+	for left := grownSize; ; {
 		kept := copy(buf[:], p.rest)
 		n, err := sys.ReadOnce(p.fd, buf[kept:])
 		switch {
@@ -105,6 +124,13 @@ func (p *Pipe) burst() {
 			p.stream.store.grow(p)
 		}
 		p.batchLocked(buf[:kept+n], kept)
+		if !mayNap {
+			if left -= n; left > 0 {
+				continue
+			}
+			p.listenLocked()
+			return
+		}
 		if kept+n == len(buf) {
 			continue
 		}

@@ -29,12 +29,14 @@ type forkChannel struct {
 	life *life
 	id   uint64
 	conn *ipc.Conn
+	turn chan struct{} // holds a token while someone reads, who then owns ended and garbage
+
+	ended   bool
+	garbage bool // what the process writes is no channel's talk
 
 	mu      sync.Mutex // guards what follows, and conn's descriptor while it is used raw
 	closed  bool
 	waiting bool // for writability
-
-	garbage bool // what the process writes is no channel's talk; run's
 }
 
 // add takes ours, unless there is an error.
@@ -50,7 +52,7 @@ func (c *channels) add(l *life, ours *os.File) (*forkChannel, error) {
 		return nil, err
 	}
 	c.last++
-	ch := &forkChannel{all: c, life: l, id: c.last, conn: conn}
+	ch := &forkChannel{all: c, life: l, id: c.last, conn: conn, turn: make(chan struct{}, 1)}
 	if err := c.poller.Add(conn.Fd(), sys.Readable, ch.id); err != nil {
 		conn.Close()
 		return nil, err
@@ -90,9 +92,8 @@ func (c *channels) run(poller *sys.Poller) {
 			if r.Writable {
 				ch.flush()
 			}
-			if r.Readable && ch.read() {
-				ch.unwatch()
-				ch.life.disconnected()
+			if r.Readable {
+				ch.read()
 			}
 		}
 	}
@@ -109,10 +110,22 @@ func (c *channels) close() {
 	}
 }
 
-// read takes all that is there, and tells whether that was the end. What is no
+// read takes all that is there. At the end it tells the life.
+func (ch *forkChannel) read() {
+	ch.turn <- struct{}{}
+	defer func() { <-ch.turn }()
+	if ch.ended || !ch.readToEnd() {
+		return
+	}
+	ch.ended = true
+	ch.unwatch()
+	ch.life.disconnected()
+}
+
+// readToEnd takes all that is there, and tells whether that was the end. What is no
 // channel's talk is read and dropped: a program may take descriptor 3 for its
 // own, and must neither be stopped for it nor get a SIGPIPE.
-func (ch *forkChannel) read() (ended bool) {
+func (ch *forkChannel) readToEnd() bool {
 	if !ch.garbage {
 		err := ch.conn.Read(ch.life.frame)
 		switch {
@@ -123,16 +136,21 @@ func (ch *forkChannel) read() (ended bool) {
 		}
 		ch.garbage = true
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return ch.closed || drop(ch.conn.Fd())
+	return ch.drop()
 }
 
-// drop consumes what is readable, and tells whether that was the end.
-func drop(fd int) bool {
-	buf := make([]byte, 16<<10)
-	for {
-		n, passed, _, err := sys.Recv(fd, buf)
+// drop consumes what is readable, and tells whether that was the end. One that
+// writes and writes does not keep the others waiting: the poller says again
+// that there is more.
+func (ch *forkChannel) drop() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed {
+		return true
+	}
+	buf := make([]byte, 64<<10)
+	for range 16 {
+		n, passed, _, err := sys.Recv(ch.conn.Fd(), buf)
 		for _, p := range passed {
 			sys.Close(p)
 		}
@@ -143,6 +161,7 @@ func drop(fd int) bool {
 			return true
 		}
 	}
+	return ch.all.poller.Modify(ch.conn.Fd(), sys.Readable, ch.id) != nil
 }
 
 // send queues what the process does not read at once.

@@ -70,23 +70,23 @@ func (l *life) environment(who *user.User) []string {
 		instance = "NODE_APP_INSTANCE"
 	}
 	maps.Copy(env, map[string]string{
-		instance:           itoa(s.Index),
+		instance:           strconv.Itoa(s.Index),
 		"PWD":              app.Cwd,
 		"name":             app.Name,
 		"namespace":        app.Namespace,
-		"pm_id":            itoa(s.Key.ID),
-		"instances":        itoa(app.Instances),
+		"pm_id":            strconv.Itoa(s.Key.ID),
+		"instances":        strconv.Itoa(app.Instances),
 		"exec_mode":        string(app.Mode) + "_mode",
 		"exec_interpreter": interpreterWord(app),
 		"pm_exec_path":     app.Script,
 		"pm_cwd":           app.Cwd,
 		"pm_out_log_path":  out,
 		"pm_err_log_path":  err,
-		"pm_uptime":        itoa(time.Now().UnixMilli()),
-		"restart_time":     itoa(s.Restarts),
+		"pm_uptime":        strconv.FormatInt(time.Now().UnixMilli(), 10),
+		"restart_time":     strconv.Itoa(s.Restarts),
 		"status":           "launching",
 		"TEND_HOME":        l.r.options.Home,
-		"NODE_CHANNEL_FD":  itoa(channelFD),
+		"NODE_CHANNEL_FD":  strconv.Itoa(channelFD),
 
 		"NODE_CHANNEL_SERIALIZATION_MODE": "json",
 	})

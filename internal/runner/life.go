@@ -84,11 +84,11 @@ func (l *life) end() {
 	if l.worker != 0 {
 		l.r.options.Primary.Remove(l.worker)
 	}
-	l.settle(lastMoment)
-	exit := l.proc.Exit()
+	exit, at := l.proc.Exit(), time.Now()
+	l.lastWords()
 	l.report(Exited{
 		Exit: event.Exit{
-			Gen: l.spawn.Key.Gen, PID: l.proc.PID(), At: time.Now(),
+			Gen: l.spawn.Key.Gen, PID: l.proc.PID(), At: at,
 			Code: exit.Code, Signal: sys.SignalName(exit.Signal), Core: exit.Core,
 		},
 		Log: l.tail.Lines(tailLines),
@@ -97,14 +97,31 @@ func (l *life) end() {
 		l.letGo()
 		return
 	}
-	l.settle(drainTime)
+	l.settle()
 	l.letGo()
 	l.reportLast(Gone{Log: l.tail.Lines(tailLines)})
 }
 
-// settle waits until pipes and channel have ended, and no longer than limit.
-func (l *life) settle(limit time.Duration) {
-	timer := time.NewTimer(limit)
+// lastWords reads what the process, which has ended, wrote on its pipes and
+// its channel before. Who holds these besides it is not waited for.
+func (l *life) lastWords() {
+	timer := time.NewTimer(lastMoment)
+	defer timer.Stop()
+	for _, p := range l.pipes.both() {
+		if !until(p.Drain(), timer.C) {
+			return
+		}
+	}
+	if l.fork != nil {
+		l.fork.read()
+		return
+	}
+	until(l.silent, timer.C)
+}
+
+// settle waits until pipes and channel have ended, and no longer than drainTime.
+func (l *life) settle() {
+	timer := time.NewTimer(drainTime)
 	defer timer.Stop()
 	for _, p := range l.pipes.both() {
 		p.Hurry()
@@ -125,8 +142,12 @@ func until(done <-chan struct{}, timeout <-chan time.Time) bool {
 }
 
 // letGo closes what is ours. Pipes that someone still writes to are drained on.
+// After it only Gone can be said.
 func (l *life) letGo() {
 	l.closeStdin()
+	l.mu.Lock()
+	l.box.last = true
+	l.mu.Unlock()
 	if l.fork != nil {
 		l.fork.close()
 	}

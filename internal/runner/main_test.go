@@ -207,7 +207,7 @@ func (g *rig) awaitOutput(k Key, line string) {
 // spec is an app that is the test binary doing args.
 func (g *rig) spec(args ...string) spec.App {
 	role := strings.SplitN(proctest.RoleEnv("app"), "=", 2)
-	env := map[string]string{role[0]: role[1], "HOME": g.dir}
+	env := map[string]string{role[0]: role[1], "HOME": g.dir, "GORACE": "atexit_sleep_ms=0"}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
 		if name == "PATH" || strings.HasPrefix(name, "TEND_TEST") || name == "GOCOVERDIR" {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"syscall"
 
 	"github.com/tendproc/tend/child"
@@ -222,5 +221,3 @@ func systemFault(app spec.App, err error) error {
 	}
 	return f
 }
-
-func itoa[T ~int | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
