@@ -73,7 +73,7 @@ var flagSpecs = []flagSpec{
 	{"err", "", "", logging, "standard error only"},
 	{"out", "", "", logging, "standard output only"},
 	{"raw", "", "", logging, "the lines alone, without the prefix"},
-	{"json", "", "", general, "JSON in place of text"},
+	{"json", "", "", general, "JSON in place of text; of an error too, on standard error"},
 	{"silent", "s", "", general, "no tables, no progress, no errors: the exit code tells"},
 	{"no-color", "", "", general, "no colours, as NO_COLOR in the environment"},
 	{"help", "h", "", general, "help"},

@@ -40,7 +40,7 @@ var byExtension = map[string][]string{
 // find says what word runs: a file, a command line with blanks, or a program
 // on PATH. interpreter is what --interpreter says, "" for nothing.
 func (f finder) find(word, interpreter string) (program, error) {
-	if word == "" {
+	if strings.TrimSpace(word) == "" {
 		return program{}, &fault.Error{
 			Code: fault.Invalid, Field: "script", Message: "no script named",
 			Remedy: "Name a script or a program: tend start app.js",
@@ -112,7 +112,7 @@ func (f finder) line(line string) (program, error) {
 	if err != nil {
 		return program{}, err
 	}
-	return program{script: line, name: baseName(line), shell: true, interpreter: shell}, nil
+	return program{script: line, name: baseName(strings.TrimSpace(line)), shell: true, interpreter: shell}, nil
 }
 
 func (f finder) onPath(word, path, interpreter string) (program, error) {
@@ -148,7 +148,7 @@ func (f finder) interpreted(path, interpreter string) (program, error) {
 	if err != nil {
 		return program{}, &fault.Error{
 			Code: fault.Denied, Field: "script", Message: "cannot read " + path, Err: err,
-			Remedy: "Give the user that tend runs as the right to read it.",
+			Remedy: "Name a file that the user tend runs as may read.",
 		}
 	}
 	switch {

@@ -90,6 +90,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"nothing.js", Options{}, fault.NotFound, "start nothing.js: script: script not found: /srv/web/nothing.js"},
 		{"nothing", Options{}, fault.NotFound, "script not found: /srv/web/nothing"},
 		{"", Options{}, fault.Invalid, "no script named"},
+		{"  ", Options{}, fault.Invalid, "no script named"},
 		{"./sub", Options{}, fault.Invalid, "is a folder: /srv/web/sub"},
 		{"secret.js", Options{}, fault.Denied, "cannot read /srv/web/secret.js"},
 		{"noexec", Options{}, fault.Denied, "not executable: /srv/web/noexec"},
