@@ -104,22 +104,21 @@ func TestComputeByForkLeavesTheServerFree(t *testing.T) {
 
 // S3: the four ways.
 func TestFourWaysToStartAProgram(t *testing.T) {
-	for _, node := range proctest.Nodes(t) {
-		for _, tt := range []struct {
-			script string
-			want   []string
-		}{
-			{"spawn.js", []string{"spawn: 8388608 bytes, code 0, signal null"}},
-			{"exec.js", []string{"exec: 2 words", "maxBuffer: ERR_CHILD_PROCESS_STDIO_MAXBUFFER, kept 204800 bytes", "failure: code 3"}},
-			{"execfile.js", []string{"execFile: hello; echo injected", "missing: ENOENT"}},
-			{"fork.js", []string{"fork: hello from another process: true", "exit: code 0, signal null"}},
-		} {
-			t.Run(node.Name()+"/"+tt.script, func(t *testing.T) {
-				if got := start(t, nil, node.Path, "s3-start/"+tt.script).ends(0); !slices.Equal(got, tt.want) {
-					t.Errorf("got %q, want %q", got, tt.want)
-				}
-			})
-		}
+	node := proctest.FirstNode(t)
+	for _, tt := range []struct {
+		script string
+		want   []string
+	}{
+		{"spawn.js", []string{"spawn: 8388608 bytes, code 0, signal null"}},
+		{"exec.js", []string{"exec: 2 words", "maxBuffer: ERR_CHILD_PROCESS_STDIO_MAXBUFFER, kept 204800 bytes", "failure: code 3"}},
+		{"execfile.js", []string{"execFile: hello; echo injected", "missing: ENOENT"}},
+		{"fork.js", []string{"fork: hello from another process: true", "exit: code 0, signal null"}},
+	} {
+		t.Run("node/"+tt.script, func(t *testing.T) {
+			if got := start(t, nil, node.Path, "s3-start/"+tt.script).ends(0); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 	t.Run("go", func(t *testing.T) {
 		want := []string{
@@ -135,9 +134,9 @@ func TestFourWaysToStartAProgram(t *testing.T) {
 
 // S4: hello cluster. A killed worker is told of, replaced, and the port answers on.
 func TestHelloCluster(t *testing.T) {
-	programs := map[string][]string{"go": {build(t, "./examples/article/s4-cluster")}}
-	for _, node := range proctest.Nodes(t) {
-		programs[node.Name()] = []string{node.Path, "s4-cluster/cluster.js"}
+	programs := map[string][]string{
+		"go":   {build(t, "./examples/article/s4-cluster")},
+		"node": {proctest.FirstNode(t).Path, "s4-cluster/cluster.js"},
 	}
 	for name, argv := range programs {
 		t.Run(name, func(t *testing.T) {
@@ -189,13 +188,16 @@ func answering(t *testing.T, port, n int) (pids []int) {
 // S5: the same conversation, whoever is at either end.
 func TestMessagesBetweenGoAndNode(t *testing.T) {
 	golang := build(t, "./examples/article/s5-channel")
-	for _, node := range proctest.Nodes(t) {
+	for i, node := range proctest.Nodes(t) {
 		for name, argv := range map[string][]string{
 			"node-node": {node.Path, "s5-channel/parent.js"},
 			"node-go":   {node.Path, "s5-channel/parent.js", golang},
 			"go-node":   {golang, "s5-channel/child.js"},
 			"go-go":     {golang, golang},
 		} {
+			if i > 0 && (name == "go-go" || name == "node-node") {
+				continue // the other versions only where they meet Go
+			}
 			t.Run(node.Name()+"/"+name, func(t *testing.T) {
 				said := start(t, withNode(node.Path), argv...).ends(0)
 				var got []string
@@ -215,6 +217,7 @@ func TestMessagesBetweenGoAndNode(t *testing.T) {
 					for i, l := range lines {
 						out[i] = strings.ReplaceAll(strings.ReplaceAll(l, `\u2028`, "\u2028"), `{"channel":true,"hello":"from the child"}`, want[0])
 					}
+					slices.Sort(out[max(0, len(out)-2):]) // disconnected and exit may come in either order
 					return out
 				}
 				if !slices.Equal(normal(got), want) {
@@ -234,7 +237,7 @@ func withNode(path string) []string {
 func TestHandlesBetweenGoAndNode(t *testing.T) {
 	golang := build(t, "./examples/article/s6-handles")
 	kinds := []string{"net.Server", "net.Socket", "pipe", "dgram.Socket", "net.Native"}
-	for _, node := range proctest.Nodes(t) {
+	for i, node := range proctest.Nodes(t) {
 		for _, tt := range []struct {
 			name, child, parent string // what serves the sockets that the other end gave
 			argv                []string
@@ -244,6 +247,9 @@ func TestHandlesBetweenGoAndNode(t *testing.T) {
 			{"go-node", "node", "go", []string{golang, "s6-handles/child.js"}},
 			{"go-go", "go", "go", []string{golang, golang}},
 		} {
+			if i > 0 && (tt.name == "go-go" || tt.name == "node-node") {
+				continue // the other versions only where they meet Go
+			}
 			t.Run(node.Name()+"/"+tt.name, func(t *testing.T) {
 				var want []string
 				for _, kind := range kinds {
