@@ -12,6 +12,7 @@ const (
 	maxRest       = 250 * time.Millisecond // … when it refuses again and again
 	lingerTime    = 2 * time.Second        // how long a closed address waits to be opened again
 	shortagePause = 5 * time.Millisecond   // wait for descriptors to be free again
+	napTime       = 300 * time.Microsecond // see crowded
 )
 
 // load is how busy a worker is.
@@ -36,6 +37,11 @@ func (l *load) room(window int, now time.Time) bool {
 	}
 	return l.pending < window
 }
+
+// crowded reports whether the loop does well to let some events gather before
+// it looks again: wake-ups are most of what a connection costs, and with several
+// connections on their way nobody waits for the loop alone.
+func crowded(unanswered int) bool { return unanswered >= 2 }
 
 // seat is a worker's place at a listener that hands out connections.
 type seat struct {

@@ -15,7 +15,7 @@ import (
 // run; descriptors in it are owned by what holds them.
 type dispatcher struct {
 	p       *Primary
-	poller  *sys.Poller
+	poller  *sys.QuietPoller
 	now     time.Time // when the present round began
 	token   uint64    // last one given out
 	keys    uint64    // number of keys given out
@@ -78,7 +78,18 @@ func (d *dispatcher) run(ctx context.Context) error {
 		d.expire()
 		d.pumpAll()
 		d.setTimer()
+		if crowded(d.unanswered()) {
+			sys.Nap(napTime)
+		}
 	}
+}
+
+// unanswered is how many connections all workers were handed and have not answered.
+func (d *dispatcher) unanswered() (n int) {
+	for _, w := range d.workers {
+		n += w.load.pending
+	}
+	return n
 }
 
 // close closes everything. Notes that come later find the Primary closed.

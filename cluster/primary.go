@@ -43,7 +43,7 @@ type WorkerOptions struct {
 // start it with Run. All methods may be called from any goroutine.
 type Primary struct {
 	options  PrimaryOptions
-	poller   *sys.Poller
+	poller   *sys.QuietPoller
 	done     chan struct{}  // closed when Run ends
 	watchers sync.WaitGroup // of forked processes; joined by Run
 
@@ -62,7 +62,7 @@ func NewPrimary(o PrimaryOptions) (*Primary, error) {
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
 	}
-	poller, err := sys.NewPoller()
+	poller, err := sys.NewQuietPoller()
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}

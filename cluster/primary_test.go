@@ -503,10 +503,7 @@ func TestUnixSockets(t *testing.T) {
 	short := filepath.Join(dir, "s.sock")
 	serve(short)
 	serve(filepath.Join(deep, "long.sock"))
-	if err := os.Chdir(deep); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Chdir("/")
+	t.Chdir(deep)
 	for _, path := range []string{short, "long.sock"} {
 		c, err := net.Dial("unix", path)
 		if err != nil {

@@ -5,6 +5,7 @@ package sys
 import (
 	"io/fs"
 	"net/netip"
+	"time"
 )
 
 // Bind says where and how a socket is bound.
@@ -27,3 +28,15 @@ func Listen(int, int) error                 { return ErrUnsupported }
 func Shortage(error) bool                   { return false }
 func Steer(int, []int) error                { return ErrUnsupported }
 func AcceptConn(int) (int, error)           { return -1, ErrUnsupported }
+
+// QuietPoller is not there on this system.
+type QuietPoller struct{}
+
+func NewQuietPoller() (*QuietPoller, error)             { return nil, ErrUnsupported }
+func (*QuietPoller) Add(int, Interest, uint64) error    { return ErrUnsupported }
+func (*QuietPoller) Modify(int, Interest, uint64) error { return ErrUnsupported }
+func (*QuietPoller) Remove(int) error                   { return ErrUnsupported }
+func (*QuietPoller) Wake()                              {}
+func (*QuietPoller) Wait([]Ready) (int, error)          { return 0, ErrUnsupported }
+func (*QuietPoller) Close() error                       { return nil }
+func Nap(d time.Duration)                               { time.Sleep(d) }
