@@ -167,7 +167,11 @@ func (k *keeper) take(m Message) {
 	switch m.Type {
 	case MsgReady:
 		k.served = true
-		debug.FreeOSMemory() // once: what starting took is not needed again
+		// What starting took is not needed again.
+		debug.FreeOSMemory()
+		if err := sys.DropCode(); err != nil {
+			k.log.Print(err)
+		}
 	case MsgEnding:
 		k.ending = true
 		if err := k.claim.Withdraw(); err != nil {

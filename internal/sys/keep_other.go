@@ -19,4 +19,5 @@ func Reap() (int, syscall.WaitStatus, bool, error)        { return 0, 0, false, 
 func SignalChild(int, syscall.Signal) error               { return ErrUnsupported }
 func Children() ([]int, error)                            { return nil, ErrUnsupported }
 func CloseOnExecFrom(int) error                           { return ErrUnsupported }
+func DropCode() error                                     { return ErrUnsupported }
 func SocketPath(string, string, func(string) error) error { return ErrUnsupported }
