@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -40,6 +41,9 @@ type Process struct {
 	pipes map[int]*os.File
 	conn  atomic.Pointer[ipc.Conn]
 
+	mu       sync.Mutex        // guards sessions
+	sessions map[int]startTime // started inside the tree, and when that was last seen
+
 	exited chan struct{} // closed by watch, after exit and grouped are set
 	exit   Exit
 	// grouped tells that members of the process group outlived the process.
@@ -62,7 +66,7 @@ func Start(cmd Command) (*Process, error) {
 	}
 	p := &Process{
 		pid: pid, fd: fd, tree: plan.tree, home: sys.SessionID(),
-		pipes: plan.pipes, exited: make(chan struct{}),
+		pipes: plan.pipes, sessions: map[int]startTime{}, exited: make(chan struct{}),
 	}
 	p.conn.Store(plan.conn)
 	var r procs.Reader

@@ -31,14 +31,15 @@ type StopOptions struct {
 // SIGKILL to all that is left. The end of ctx ends the grace, no more: Stop
 // returns when nothing of the tree is left, or with a [*SweepError].
 func (p *Process) Stop(ctx context.Context, o StopOptions) (Exit, error) {
+	s := p.scanner()
 	if o.Grace > 0 {
 		grace, cancel := context.WithTimeout(ctx, o.Grace)
-		p.ask(grace, o)
+		p.ask(grace, s, o)
 		cancel()
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), killWait)
 	defer cancel()
-	if err := p.Sweep(last); err != nil {
+	if err := p.sweep(last, s); err != nil {
 		return p.Exit(), err
 	}
 	return p.Wait(last)
@@ -46,7 +47,7 @@ func (p *Process) Stop(ctx context.Context, o StopOptions) (Exit, error) {
 
 // ask does the polite part: it returns when the process (and its tree, if that
 // was asked too) has ended, or when the grace is over.
-func (p *Process) ask(grace context.Context, o StopOptions) {
+func (p *Process) ask(grace context.Context, s *scanner, o StopOptions) {
 	sig := o.Signal
 	if sig == 0 {
 		sig = syscall.SIGTERM
@@ -55,7 +56,6 @@ func (p *Process) ask(grace context.Context, o StopOptions) {
 	switch {
 	case asked:
 	case o.Tree:
-		s := p.scanner()
 		told := map[int]startTime{}
 		if _, err := s.scan(); err != nil || s.signal(sig, told) != nil {
 			p.Signal(sig)
@@ -66,7 +66,7 @@ func (p *Process) ask(grace context.Context, o StopOptions) {
 		p.Signal(sig)
 	}
 	if _, err := p.Wait(grace); err == nil && o.Tree {
-		p.leave(grace, p.scanner(), map[int]startTime{}, sig)
+		p.leave(grace, s, map[int]startTime{}, sig)
 	}
 }
 
@@ -104,8 +104,9 @@ func (p *Process) SignalTree(sig syscall.Signal) error {
 // itself has ended, and returns when nothing is left: at once if nothing was.
 // Zombies that only their parent can reap count as gone. The error is a
 // [*SweepError].
-func (p *Process) Sweep(ctx context.Context) error {
-	s := p.scanner()
+func (p *Process) Sweep(ctx context.Context) error { return p.sweep(ctx, p.scanner()) }
+
+func (p *Process) sweep(ctx context.Context, s *scanner) error {
 	for empty := 0; empty < emptyScans; {
 		quiet, err := s.scan()
 		if err != nil {

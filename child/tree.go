@@ -3,6 +3,8 @@ package child
 import (
 	"context"
 	"errors"
+	"maps"
+	"math"
 	"os"
 	"slices"
 	"syscall"
@@ -20,9 +22,10 @@ const heldMost = 256
 // meanwhile, one is enough.
 const emptyScans = 3
 
-// A process in the midst of exec shows neither environment nor arguments. A scan
-// that meets one looks again, for at most execWait times execTries: on a slow
-// disk that may take a while.
+// A process in the midst of exec shows neither environment nor arguments; one
+// that ended after its name was read may have left orphans that were not yet on
+// the list. A scan that meets either looks again, for at most execWait times
+// execTries: from a slow disk an exec may take a while.
 const (
 	execWait  = time.Millisecond
 	execTries = 200
@@ -30,6 +33,9 @@ const (
 
 // errGone: the process ended, its number may be another's.
 var errGone = os.ErrProcessDone
+
+// forever is later than any start.
+const forever = startTime(math.MaxInt64)
 
 // scanner finds what belongs to the tree of one process. One call of Stop,
 // Sweep or SignalTree has one; it is not for concurrent use.
@@ -40,16 +46,19 @@ var errGone = os.ErrProcessDone
 // their session or their marker. Nothing else is looked at: in the usual case
 // of no stray that is a handful of small reads, however many processes there are.
 type scanner struct {
-	p        *Process
-	r        procs.Reader
-	marker   string
-	apart    map[int]bool // this process, its ancestors and pid 1: never hit
-	reapers  []procs.Stat
-	sessions map[int]bool // started inside the tree, as seen by this scanner
+	p       *Process
+	r       procs.Reader
+	marker  string
+	apart   map[int]bool // this process, its ancestors and pid 1: never hit
+	reapers []procs.Stat
+	// sessions were started inside the tree. Who is in one and no younger than
+	// the value belongs to the tree, since the number was not used anew by then.
+	sessions map[int]startTime
+	dead     map[int]startTime // orphans that had ended when last looked at
 	denied   map[int]startTime
 	wide     bool         // look at all processes, as where the kernel lists no children
 	table    *procs.Table // all processes, if so
-	unsure   bool         // the last look met a process in the midst of exec
+	unsure   bool         // the last look met a process in the midst of exec or exit
 
 	members []procs.Stat // found by the last scan, parents before children
 	seen    map[int]bool
@@ -57,9 +66,11 @@ type scanner struct {
 }
 
 func (p *Process) scanner() *scanner {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return &scanner{
-		p: p, marker: p.tree,
-		sessions: map[int]bool{}, denied: map[int]startTime{}, seen: map[int]bool{},
+		p: p, marker: p.tree, sessions: maps.Clone(p.sessions),
+		dead: map[int]startTime{}, denied: map[int]startTime{}, seen: map[int]bool{},
 	}
 }
 
@@ -169,7 +180,14 @@ func (s *scanner) orphans() (list []orphan, err error) {
 		}
 		s.pids = pids
 		for _, pid := range pids {
-			if st, err := s.r.Stat(pid); err == nil {
+			st, err := s.r.Stat(pid)
+			switch {
+			case err != nil:
+				s.unsure = true
+			case !st.Alive() && s.dead[pid] != st.Start:
+				s.dead[pid] = st.Start
+				s.unsure = true
+			default:
 				consider(st)
 			}
 		}
@@ -201,7 +219,7 @@ func (s *scanner) allOrphans() (list []orphan, err error) {
 }
 
 func (s *scanner) belongs(o *orphan, grouped bool) bool {
-	if grouped && o.PGID == s.p.pid || s.sessions[o.SID] {
+	if grouped && o.PGID == s.p.pid || o.Start <= s.sessions[o.SID] {
 		return true
 	}
 	if !o.asked {
@@ -258,8 +276,11 @@ func (s *scanner) take(st procs.Stat) {
 		return
 	}
 	s.seen[st.PID] = true
-	if st.SID > 1 && st.SID != s.p.home && s.p.home >= 0 {
-		s.sessions[st.SID] = true
+	if st.SID > 1 && st.SID != s.p.home && s.p.home >= 0 && s.sessions[st.SID] != forever {
+		s.sessions[st.SID] = forever // as long as this scanner looks
+		s.p.mu.Lock()
+		s.p.sessions[st.SID] = sys.SinceBoot()
+		s.p.mu.Unlock()
 	}
 	if start, ok := s.denied[st.PID]; ok && start == st.Start {
 		return
