@@ -32,6 +32,7 @@ type reader struct {
 	bun    bool   // the peer is a Bun
 	err    error  // the stream can no longer be understood
 	frame  Frame  // what fn gets a pointer to
+	single bool   // handle no more than the envelope that stray belongs to
 	stray  int    // the newest descriptor received, waiting for its NODE_HANDLE; -1 for none
 	closed bool
 }
@@ -68,7 +69,7 @@ func (c *Conn) readSome(fn func(*Frame) error) (more bool, err error) {
 		return false, err
 	}
 	data := buf[:n]
-	if carriesFD {
+	if carriesFD && !c.paired() {
 		// The descriptor can only be had with its bytes, and it is needed to
 		// handle them. It may belong to any of these frames.
 		if err := c.discard(data); err != nil {
@@ -77,9 +78,12 @@ func (c *Conn) readSome(fn func(*Frame) error) (more bool, err error) {
 		c.in.held = append(c.in.held, data...)
 		return true, c.handleHeld(fn)
 	}
+	// A descriptor that came before belongs to the first envelope in data, and the
+	// new one to a later: so up to there, and then look again.
+	c.in.single = carriesFD
 	used, err := c.handle(data, fn)
 	if used == 0 && err == nil {
-		if !c.outOfPatience(n) {
+		if !carriesFD && !c.outOfPatience(n) {
 			return false, nil
 		}
 		c.in.held, used = append(c.in.held, data...), n
@@ -111,7 +115,7 @@ func (c *Conn) handle(data []byte, fn func(*Frame) error) (used int, err error) 
 		return used, c.handleHeld(fn)
 	}
 	rest := data
-	for len(rest) > 0 && err == nil {
+	for len(rest) > 0 && err == nil && (!c.in.single || c.paired()) {
 		var frame []byte
 		before := rest
 		if frame, rest, err = c.next(rest); errors.Is(err, wire.ErrShort) {
@@ -306,6 +310,13 @@ func (c *Conn) discard(data []byte) error {
 		return fmt.Errorf("channel: %w", os.NewSyscallError("recvmsg", err))
 	}
 	return nil
+}
+
+// paired tells that there is a descriptor for the next envelope.
+func (c *Conn) paired() bool {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	return c.in.stray >= 0
 }
 
 func (c *Conn) takeStray() (fd int) {
