@@ -164,7 +164,7 @@ func (c *Client) Kill(ctx context.Context) error {
 }
 
 func (c *Client) get(ctx context.Context, path string, q url.Values, out any) error {
-	return c.exchange(ctx, http.MethodGet, path, q, nil, out)
+	return c.exchange(ctx, path, q, nil, out)
 }
 
 func (c *Client) post(ctx context.Context, path string, in, out any) error {
@@ -175,12 +175,12 @@ func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	if len(body) > MaxBody {
 		return bodyTooLarge()
 	}
-	return c.exchange(ctx, http.MethodPost, path, nil, body, out)
+	return c.exchange(ctx, path, nil, body, out)
 }
 
 // exchange sends a request and decodes its answer into out.
-func (c *Client) exchange(ctx context.Context, method, path string, q url.Values, body []byte, out any) error {
-	resp, err := c.send(ctx, method, path, q, body)
+func (c *Client) exchange(ctx context.Context, path string, q url.Values, body []byte, out any) error {
+	resp, err := c.send(ctx, path, q, body)
 	if err != nil {
 		return err
 	}
@@ -196,8 +196,12 @@ func (c *Client) exchange(ctx context.Context, method, path string, q url.Values
 }
 
 // send returns the response once it is known to be a good one. The caller
-// closes its body.
-func (c *Client) send(ctx context.Context, method, path string, q url.Values, body []byte) (*http.Response, error) {
+// closes its body. What has a body is posted.
+func (c *Client) send(ctx context.Context, path string, q url.Values, body []byte) (*http.Response, error) {
+	method := http.MethodGet
+	if body != nil {
+		method = http.MethodPost
+	}
 	u := url.URL{Scheme: "http", Host: "tend", Path: prefix + path, RawQuery: q.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -299,7 +303,7 @@ func stream[T any](ctx context.Context, c *Client, path string, q url.Values, fn
 	// The request ends with the stream, whatever ended it.
 	reqCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	resp, err := c.send(reqCtx, http.MethodGet, path, q, nil)
+	resp, err := c.send(reqCtx, path, q, nil)
 	if err != nil {
 		return err
 	}
