@@ -254,6 +254,7 @@ func (ch *Channel) flush() {
 			ch.writing = false
 			ch.wakeLocked()
 			ch.mu.Unlock()
+			ch.file.SetReadDeadline(past) // whoever reads while waiting for this
 			return
 		}
 		ch.mu.Unlock()

@@ -224,7 +224,10 @@ func TestChannelSpeaksNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rawSend(t, peer, wire.AckLine, -1) // of nothing
+	rawSend(t, peer, wire.AckLine+"0\n", -1) // an answer to nothing
+	if _, err := a.Receive(ctx); err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	wg.Go(func() {
@@ -284,8 +287,9 @@ func TestChannelSpeaksNode(t *testing.T) {
 func awaitPeer(t *testing.T, peer *os.File, n int) (got string) {
 	t.Helper()
 	buf := make([]byte, n)
-	if err := peer.SetReadDeadline(time.Now().Add(10 * time.Second)); err == nil {
-		t.Log("has a deadline")
+	wait := syscall.Timeval{Sec: 10}
+	if err := syscall.SetsockoptTimeval(int(peer.Fd()), syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &wait); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(peer, buf); err != nil {
 		t.Fatalf("peer read: %v", err)

@@ -70,31 +70,40 @@ func (ch *Channel) read(ctx context.Context, done func() bool) {
 		return
 	}
 	ch.mu.Unlock()
-	if ctx.Done() != nil {
-		fired := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			ch.file.SetReadDeadline(past)
-			close(fired)
-		})
-		defer func() {
-			if !stop() {
-				<-fired
-				ch.file.SetReadDeadline(time.Time{})
-			}
-		}()
-	}
+	stop := ch.interruptedBy(ctx)
 	var err error
 	rerr := ch.raw.Read(func(uintptr) bool {
 		var more bool
 		more, err = ch.conn.readSome(ch.take)
 		return more || err != nil || ch.is(done)
 	})
-	if err == nil && !errors.Is(rerr, os.ErrDeadlineExceeded) {
+	stop()
+	if errors.Is(rerr, os.ErrDeadlineExceeded) { // ctx is done, or the writer is
+		ch.file.SetReadDeadline(time.Time{})
+	} else if err == nil {
 		err = rerr
 	}
 	ch.flushSoon() // answers to handles
 	if err != nil {
 		ch.end(err)
+	}
+}
+
+// interruptedBy makes reads return when ctx ends, until stop is called.
+func (ch *Channel) interruptedBy(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	fired := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		ch.file.SetReadDeadline(past)
+		close(fired)
+	})
+	return func() {
+		if !cancel() {
+			<-fired
+			ch.file.SetReadDeadline(time.Time{})
+		}
 	}
 }
 
