@@ -89,6 +89,9 @@ type Failure struct {
 // IsZero says that there was none.
 func (f Failure) IsZero() bool { return f == Failure{} }
 
+// Leaves says that the process announced its end and takes the time it likes.
+func (l *Life) Leaves() bool { return l.Stage == Draining && l.Deadline.IsZero() }
+
 // Current returns the life that fills the instance, nil if there is none.
 func (s *State) Current() *Life { return s.as(Current) }
 

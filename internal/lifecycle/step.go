@@ -61,7 +61,7 @@ func (m *step) handle(ev Event) {
 	case Leaving:
 		m.leaving(ev)
 	case Disconnected:
-		if l := m.s.Find(ev.Gen); l != nil && l.Stage == Draining && !l.Deadline.IsZero() {
+		if l := m.s.Find(ev.Gen); l != nil && l.Stage == Draining && !l.Leaves() {
 			m.end(l)
 		}
 	case Exited:

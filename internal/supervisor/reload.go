@@ -15,6 +15,7 @@ type roll struct {
 	app   string
 	core  lifecycle.Roll
 	specs map[int]spec.App // of the new generations, nil for the old ones
+	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
 	w     *wait
 	err   error // the first failure
 }
@@ -56,11 +57,12 @@ func (l *loop) rollsOf(w *wait, list []*slot, parallel int) (rolls []*roll) {
 		name := sl.spec.Name
 		r := l.rolls[name]
 		if r == nil {
-			r = &roll{app: name, core: lifecycle.Roll{Parallel: parallel}, w: w}
+			r = &roll{app: name, core: lifecycle.Roll{Parallel: parallel}, down: map[int]bool{}, w: w}
 			l.rolls[name] = r
 			rolls = append(rolls, r)
 			w.pending++
 		}
+		r.down[sl.id] = sl.state.Goal == lifecycle.Down
 		r.core.Slots = append(r.core.Slots, lifecycle.RollSlot{ID: sl.id})
 	}
 	return rolls
@@ -71,11 +73,13 @@ func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
 	var next []int
 	r.core, next = lifecycle.Rollout(r.core, ev)
 	for _, id := range next {
-		if sl := l.slots[id]; sl != nil {
-			l.replace(r, sl)
-		} else {
+		sl := l.slots[id]
+		if sl == nil || sl.state.Goal == lifecycle.Down && !r.down[id] { // since then
+			r.w.warnings = append(r.w.warnings, "reload "+itoa(id)+": it was stopped or deleted meanwhile")
 			l.roll(r, lifecycle.RollEvent{ID: id, Stage: lifecycle.Left})
+			continue
 		}
+		l.replace(r, sl)
 	}
 	if r.core.Finished && l.rolls[r.app] == r {
 		delete(l.rolls, r.app)
@@ -96,8 +100,8 @@ func (l *loop) replace(r *roll, sl *slot) {
 		case undecided:
 			return false
 		case up, finished:
-			if sl.state.Find(old) != nil {
-				return false // drains
+			if life := sl.state.Find(old); life != nil && !life.Leaves() {
+				return false // drains, which has an end
 			}
 			ev.Stage = lifecycle.Replaced
 		case failed:

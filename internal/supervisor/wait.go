@@ -153,7 +153,7 @@ func (c *coming) look(sl *slot) verdict {
 // stayed says that a late process became ready just after it was judged, or
 // leaves in its own time: there is nothing to wait for.
 func (c *coming) stayed(life *lifecycle.Life) bool {
-	return life.Stage == lifecycle.Serving || life.Stage == lifecycle.Draining
+	return life.Stage == lifecycle.Serving || life.Leaves()
 }
 
 func (c *coming) fault(op string, sl *slot) error {

@@ -1,0 +1,333 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// program is what a pretended process does. Times are from its spawn; 0 is
+// never, unless said otherwise.
+type program struct {
+	failed   error         // it cannot be spawned
+	online   time.Duration // its runtime speaks
+	refused  time.Duration // it does not get the address it wants
+	listens  time.Duration
+	ready    time.Duration
+	leaves   time.Duration // announces its end
+	exits    time.Duration
+	code     int
+	lingers  time.Duration // from the exit until all of its tree is gone
+	deaf     bool          // ignores the polite signal
+	stopTime time.Duration // from the polite signal to the exit
+	log      []string
+}
+
+// edge pretends to be the runner. Its processes live in the bubble's time.
+type edge struct {
+	sup *Supervisor
+
+	mu       sync.Mutex // guards what follows
+	programs map[string]func(k runner.Key) program
+	procs    map[runner.Key]*proc
+	acts     []string
+	spawns   []runner.Spawn
+	peak     int // most processes of one instance at a time that were not told to end
+}
+
+type proc struct {
+	program
+	pid        int
+	ended      bool
+	terminated bool
+}
+
+func (e *edge) act(format string, args ...any) { e.acts = append(e.acts, fmt.Sprintf(format, args...)) }
+
+// took returns and forgets the actions so far.
+func (e *edge) took() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	acts := strings.Join(e.acts, ", ")
+	e.acts = nil
+	return acts
+}
+
+func (e *edge) alive() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.procs)
+}
+
+func (e *edge) Spawn(s runner.Spawn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.act("spawn %d.%d", s.Key.ID, s.Key.Gen)
+	e.spawns = append(e.spawns, s)
+	p := &proc{pid: 1000*(s.Key.ID+1) + int(s.Key.Gen)}
+	if f := e.programs[s.App.Name]; f != nil {
+		p.program = f(s.Key)
+	}
+	if p.failed != nil {
+		e.after(time.Millisecond, func() { e.sup.Report(s.Key, runner.SpawnFailed{Err: p.failed}) })
+		return
+	}
+	e.procs[s.Key] = p
+	e.after(time.Millisecond, func() { e.sup.Report(s.Key, runner.Spawned{PID: p.pid}) })
+	for d, r := range map[time.Duration]runner.Report{
+		p.online:  runner.Online{},
+		p.refused: runner.ListenFailed{Address: "tcp :3000", Err: errors.New("address in use")},
+		p.listens: runner.Listening{Address: "tcp :3000"},
+		p.ready:   runner.Ready{},
+		p.leaves:  runner.Leaving{},
+	} {
+		if d > 0 {
+			e.after(d+time.Millisecond, func() { e.tell(s.Key, r) })
+		}
+	}
+	if p.exits > 0 {
+		e.after(p.exits+time.Millisecond, func() { e.exit(s.Key, p.code, "") })
+	}
+}
+
+func (e *edge) after(d time.Duration, fn func()) { time.AfterFunc(d, fn) }
+
+// tell reports r if the process still lives.
+func (e *edge) tell(k runner.Key, r runner.Report) {
+	e.mu.Lock()
+	p := e.procs[k]
+	e.mu.Unlock()
+	if p != nil && !p.ended {
+		e.sup.Report(k, r)
+	}
+}
+
+func (e *edge) exit(k runner.Key, code int, signal string) {
+	e.mu.Lock()
+	p := e.procs[k]
+	if p == nil || p.ended {
+		e.mu.Unlock()
+		return
+	}
+	p.ended = true
+	e.mu.Unlock()
+	e.sup.Report(k, runner.Exited{Exit: event.Exit{Gen: k.Gen, PID: p.pid, Code: code, Signal: signal, At: time.Now()}})
+	e.after(p.lingers, func() { e.gone(k) })
+}
+
+func (e *edge) gone(k runner.Key) {
+	e.mu.Lock()
+	p := e.procs[k]
+	delete(e.procs, k)
+	e.mu.Unlock()
+	if p != nil {
+		e.sup.Report(k, runner.Gone{Log: p.log})
+	}
+}
+
+func (e *edge) Terminate(k runner.Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.act("terminate %d.%d", k.ID, k.Gen)
+	if p := e.procs[k]; p != nil && !p.deaf {
+		e.after(p.stopTime, func() { e.exit(k, 0, "") })
+	}
+}
+
+func (e *edge) Kill(k runner.Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.act("kill %d.%d", k.ID, k.Gen)
+	e.after(0, func() { e.exit(k, -1, "SIGKILL") })
+	e.after(time.Millisecond, func() { e.gone(k) })
+}
+
+func (e *edge) note(format string, args ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.act(format, args...)
+}
+
+func (e *edge) Unroute(k runner.Key)    { e.note("unroute %d.%d", k.ID, k.Gen) }
+func (e *edge) Disconnect(k runner.Key) { e.note("disconnect %d.%d", k.ID, k.Gen) }
+func (e *edge) Release(app string)      { e.note("release %s", app) }
+
+func (e *edge) Signal(k runner.Key, sig syscall.Signal) error {
+	e.note("signal %d.%d %d", k.ID, k.Gen, sig)
+	return nil
+}
+
+func (e *edge) WriteLine(k runner.Key, line string) error {
+	e.note("write %d.%d %s", k.ID, k.Gen, line)
+	return nil
+}
+
+func (e *edge) Send(k runner.Key, message []byte) error { return nil }
+
+func (e *edge) Tail(k runner.Key, n int) []string { return []string{"last words"} }
+
+func (e *edge) Usage(pids []int) []event.Usage {
+	list := make([]event.Usage, len(pids))
+	for i := range list {
+		list[i].RSS = uint64(pids[i])
+	}
+	return list
+}
+
+// machine has every file but those below /missing.
+type machine struct{}
+
+func (machine) Stat(path string) (spec.FileInfo, error) {
+	if strings.HasPrefix(path, "/missing") || strings.HasSuffix(path, "package.json") {
+		return spec.FileInfo{}, errors.New("no such file or directory")
+	}
+	return spec.FileInfo{Readable: true, Executable: true, Dir: !strings.Contains(path, ".") && !strings.Contains(path, "/bin/")}, nil
+}
+
+func (machine) LookPath(name, _ string) (string, error) {
+	if name != "node" && name != "bash" {
+		return "", errors.New("not found")
+	}
+	return "/usr/bin/" + name, nil
+}
+func (machine) ReadFile(string) ([]byte, error)            { return []byte("x"), nil }
+func (machine) CPUs() int                                  { return 2 }
+func (machine) Home() string                               { return "/home/me" }
+func (machine) LookupUser(string) (u spec.User, err error) { return u, errors.New("no such user") }
+func (machine) LookupGroup(string) (int, error)            { return 0, errors.New("no such group") }
+
+// bench is a supervisor on a pretended edge.
+type bench struct {
+	*edge
+	t   *testing.T
+	sup *Supervisor
+	ctx context.Context
+}
+
+// run gives test a running supervisor in a bubble of its own.
+func run(t *testing.T, test func(b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		e := &edge{programs: map[string]func(runner.Key) program{}, procs: map[runner.Key]*proc{}}
+		sup := New(Options{Runner: e, Machine: machine{}, LogDir: "/logs", MaxBoots: 64})
+		e.sup = sup
+		done := make(chan error, 1)
+		go func() { done <- sup.Run(ctx) }()
+		test(&bench{edge: e, t: t, sup: sup, ctx: ctx})
+		if err := sup.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if n := e.alive(); n != 0 {
+			t.Errorf("%d processes left after shutdown", n)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
+// always makes every process of app the same.
+func (b *bench) always(app string, p program) {
+	b.programs[app] = func(runner.Key) program { return p }
+}
+
+// gens makes the generations of app differ; the last one is for all that follow.
+func (b *bench) gens(app string, list ...program) {
+	b.programs[app] = func(k runner.Key) program { return list[min(int(k.Gen), len(list))-1] }
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// request asks for app as a program of its own, in fork mode, or for n workers.
+func request(app string, n int, change ...func(*spec.Options)) spec.Start {
+	req := spec.Start{Word: "/srv/" + app + ".js", Caller: spec.Caller{Cwd: "/srv", Env: []string{"PATH=/usr/bin"}}}
+	if n > 0 {
+		req.Options.Instances = ptr(itoa(n))
+	}
+	for _, fn := range change {
+		fn(&req.Options)
+	}
+	return req
+}
+
+func (b *bench) start(app string, n int, change ...func(*spec.Options)) event.Outcome {
+	b.t.Helper()
+	out, err := b.sup.Start(b.ctx, request(app, n, change...))
+	if err != nil {
+		b.t.Fatalf("start %s: %v", app, err)
+	}
+	return out
+}
+
+func (b *bench) list() []event.Instance {
+	b.t.Helper()
+	snap, err := b.sup.List(b.ctx, false)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return snap.Instances
+}
+
+func (b *bench) get(id int) event.Instance {
+	b.t.Helper()
+	list := b.list()
+	i := slices.IndexFunc(list, func(in event.Instance) bool { return in.ID == id })
+	if i < 0 {
+		b.t.Fatalf("no instance %d", id)
+	}
+	return list[i]
+}
+
+func (b *bench) ids() (ids []int) {
+	for _, in := range b.list() {
+		ids = append(ids, in.ID)
+	}
+	return ids
+}
+
+func (b *bench) wantPhase(id int, want lifecycle.Phase) {
+	b.t.Helper()
+	if in := b.get(id); in.Phase != want {
+		b.t.Errorf("instance %d is %v (%s), want %v", id, in.Phase, in.Reason, want)
+	}
+}
+
+func (b *bench) wantActs(want string) {
+	b.t.Helper()
+	if got := b.took(); got != want {
+		b.t.Errorf("actions:\n got %s\nwant %s", got, want)
+	}
+}
+
+func wantFault(t *testing.T, err error, code fault.Code, text string) *fault.Error {
+	t.Helper()
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Code != code || !strings.Contains(err.Error(), text) {
+		t.Errorf("error %v (%s), want %s with %q", err, fault.CodeOf(err), code, text)
+		return &fault.Error{}
+	}
+	return f
+}
+
+func act(target string) spec.Act { return spec.Act{Target: target, Caller: spec.Caller{Cwd: "/srv"}} }
+
+// wait lets time pass until everything that was due has happened.
+func (b *bench) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

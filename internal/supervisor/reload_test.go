@@ -1,0 +1,232 @@
+package supervisor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/runner"
+)
+
+func TestReloadOneAtATime(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 3)
+		b.took()
+		began := time.Now()
+		out, err := b.sup.Reload(b.ctx, act("web"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range out.Instances {
+			if in.Gen != 2 || in.Restarts != 1 || in.Phase != lifecycle.Running {
+				t.Errorf("%+v", in)
+			}
+		}
+		one := func(id string) string {
+			return strings.ReplaceAll("spawn #.2, unroute #.1, disconnect #.1, unroute #.1, terminate #.1", "#", id)
+		}
+		b.wantActs(one("0") + ", " + one("1") + ", " + one("2"))
+		if d := time.Since(began); d < 3*100*ms {
+			t.Errorf("took %v", d)
+		}
+		if s := b.spawns[len(b.spawns)-1]; s.Restarts != 1 {
+			t.Errorf("told of %d restarts", s.Restarts)
+		}
+	})
+}
+
+func TestReloadInParallel(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 4)
+		b.took()
+		req := act("web")
+		req.Parallel = 4
+		if _, err := b.sup.Reload(b.ctx, req); err != nil {
+			t.Fatal(err)
+		}
+		if acts := b.took(); !strings.HasPrefix(acts, "spawn 0.2, spawn 1.2, spawn 2.2, spawn 3.2, ") {
+			t.Error(acts)
+		}
+	})
+}
+
+func TestReloadKeepsTheOldWhenTheNewDies(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("web", worker, program{online: 40 * ms, exits: 50 * ms, code: 1, log: []string{"SyntaxError"}}, worker)
+		b.start("web", 2)
+		b.took()
+		req := act("web")
+		req.Options.Env = map[string]string{"NEW": "1"}
+		_, err := b.sup.Reload(b.ctx, req)
+		f := wantFault(t, err, fault.StartFailed, "reload web (0): exited with code 1 after 50ms; the old process stays")
+		if len(f.Log) != 1 {
+			t.Errorf("log %q", f.Log)
+		}
+		b.wantActs("spawn 0.2")
+		for id := range 2 {
+			if in := b.get(id); in.Gen != 1 || in.Phase != lifecycle.Running || in.Restarts != 0 {
+				t.Errorf("%+v", in)
+			}
+		}
+		// The old declaration stays, too.
+		b.exit(runner.Key{ID: 0, Gen: 1}, 1, "")
+		b.wait(time.Second)
+		if s := b.spawns[len(b.spawns)-1]; s.App.Env["NEW"] != "" || s.Key.Gen != 3 {
+			t.Errorf("%+v", s)
+		}
+		if _, err := b.sup.Reload(b.ctx, req); err != nil { // gen 4 of 0, gen 3 of 1... is fine after gen 2 of 1 died
+			wantFault(t, err, fault.StartFailed, "web (1)")
+		}
+	})
+}
+
+func TestReloadKeepsTheOldWhenTheNewIsLate(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("web", worker, program{online: 40 * ms, stopTime: 30 * ms}) // the old one listened, so must the new
+		b.start("web", 1)
+		b.took()
+		_, err := b.sup.Reload(b.ctx, act("web"))
+		wantFault(t, err, fault.StartFailed, "did not listen within 30s; the old process stays")
+		b.wantActs("spawn 0.2, unroute 0.2, terminate 0.2")
+		if in := b.get(0); in.Gen != 1 || in.Phase != lifecycle.Running || b.alive() != 1 {
+			t.Errorf("%+v, %d alive", in, b.alive())
+		}
+	})
+}
+
+func TestReloadKillsWhatDrainsTooLong(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("web", program{listens: 10 * ms, deaf: true}, worker)
+		b.start("web", 1)
+		b.took()
+		began := time.Now()
+		if _, err := b.sup.Reload(b.ctx, act("web")); err != nil {
+			t.Error(err)
+		}
+		b.wantActs("spawn 0.2, unroute 0.1, disconnect 0.1, unroute 0.1, terminate 0.1, kill 0.1")
+		if d := time.Since(began); d < 3300*ms || d > 3400*ms {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
+func TestReloadEndsWhatHasDisconnected(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 1)
+		done := make(chan error, 1)
+		go func() { _, err := b.sup.Reload(b.ctx, act("web")); done <- err }()
+		b.wait(150 * ms)
+		b.took()
+		b.sup.Report(runner.Key{ID: 0, Gen: 1}, runner.Leaving{}) // it says so itself, being told to
+		b.sup.Report(runner.Key{ID: 0, Gen: 1}, runner.Disconnected{})
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		b.wantActs("unroute 0.1, terminate 0.1")
+	})
+}
+
+func TestReloadOfForkModeIsARestart(t *testing.T) {
+	run(t, func(b *bench) {
+		b.start("tool", 0)
+		b.took()
+		if out, err := b.sup.Reload(b.ctx, act("tool")); err != nil || out.Instances[0].Gen != 2 {
+			t.Errorf("%+v, %v", out, err)
+		}
+		b.wantActs("terminate 0.1, spawn 0.2")
+		_, _ = b.sup.Stop(b.ctx, act("tool"))
+		b.took()
+		if out, err := b.sup.Reload(b.ctx, act("tool")); err != nil || out.Instances[0].Restarts != 1 {
+			t.Errorf("%+v, %v", out, err)
+		}
+		b.wantActs("spawn 0.3")
+	})
+}
+
+func TestSecondReloadIsRefused(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 2)
+		done := make(chan error, 1)
+		go func() { _, err := b.sup.Reload(b.ctx, act("web")); done <- err }()
+		b.wait(50 * ms)
+		_, err := b.sup.Reload(b.ctx, act("1"))
+		wantFault(t, err, fault.Conflict, "a reload of web is going on")
+		_, err = b.sup.Scale(b.ctx, "web", "4")
+		wantFault(t, err, fault.Conflict, "scale web: a reload of web is going on")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if _, err := b.sup.Reload(b.ctx, act("web")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStopAndDeleteDuringAReload(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 4)
+		done := make(chan error, 1)
+		var warnings []string
+		go func() {
+			out, err := b.sup.Reload(b.ctx, act("web"))
+			warnings = out.Warnings
+			done <- err
+		}()
+		b.wait(50 * ms)
+		_, _ = b.sup.Delete(b.ctx, act("0")) // it is its turn
+		_, _ = b.sup.Delete(b.ctx, act("2")) // its turn has not come
+		_, _ = b.sup.Stop(b.ctx, act("3"))
+		if err := <-done; err != nil || len(warnings) == 0 {
+			t.Errorf("%q, %v", warnings, err)
+		}
+		if in := b.get(1); in.Gen != 2 {
+			t.Errorf("%+v", in)
+		}
+		b.wantPhase(3, lifecycle.Stopped)
+		if _, err := b.sup.Reload(b.ctx, act("1")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOldDiesDuringTheReload(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 1)
+		b.took()
+		done := make(chan error, 1)
+		go func() { _, err := b.sup.Reload(b.ctx, act("web")); done <- err }()
+		b.wait(50 * ms)
+		b.exit(runner.Key{ID: 0, Gen: 1}, -1, "SIGSEGV")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		b.wantActs("spawn 0.2") // the successor took over, no third
+		if in := b.get(0); in.Gen != 2 || in.Restarts != 1 || in.Phase != lifecycle.Running {
+			t.Errorf("%+v", in)
+		}
+	})
+}
+
+func TestReloadAllGoesOnWithTheOtherApps(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("bad", worker, program{exits: 10 * ms, code: 1})
+		b.always("web", worker)
+		b.start("bad", 2)
+		b.start("web", 2)
+		_, err := b.sup.Reload(b.ctx, act("all"))
+		wantFault(t, err, fault.StartFailed, "bad (0)")
+		for id, gen := range []uint64{1, 1, 2, 2} {
+			if in := b.get(id); in.Gen != gen {
+				t.Errorf("instance %d is generation %d, want %d", id, in.Gen, gen)
+			}
+		}
+	})
+}
