@@ -362,13 +362,24 @@ func (r *cloneReader) dense(depth int) (any, error) {
 	return a, nil
 }
 
+// hole marks an element that was not there.
+type hole struct{}
+
+// sparse reads an array that V8 wrote member by member. It may be a plain one all
+// the same: V8 writes each array so that it has itself received.
 func (r *cloneReader) sparse(depth int) (any, error) {
 	n, err := r.varint()
 	if err != nil || n > math.MaxUint32 {
 		return nil, r.bad("array of %d", n)
 	}
 	a := &Array{Length: uint32(n), Items: map[uint32]any{}, Members: map[string]any{}}
-	r.add(a)
+	var items []any
+	id := r.add(a)
+	if n <= uint64(len(r.data)-r.pos) && r.elements+int(n) <= len(r.data) {
+		r.elements += int(n)
+		items = slices.Repeat([]any{hole{}}, int(n))
+		r.refs[id] = items
+	}
 	var got uint64
 	for ; !r.at('@'); got++ {
 		key, err := r.key()
@@ -379,9 +390,14 @@ func (r *cloneReader) sparse(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i, ok := arrayIndex(key, a.Length); ok {
+		i, ok := arrayIndex(key, a.Length)
+		switch {
+		case ok && items != nil:
+			items[i] = v
 			a.Items[i] = v
-		} else {
+		case ok:
+			a.Items[i] = v
+		default:
 			a.Members[key] = v
 		}
 	}
@@ -393,6 +409,15 @@ func (r *cloneReader) sparse(depth int) (any, error) {
 	if err != nil || members != got || length != n {
 		return nil, r.bad("sparse array of %d and %d members, %d and %d announced", n, got, length, members)
 	}
+	if items != nil && len(a.Items) == len(items) && len(a.Members) == 0 {
+		return items, nil
+	}
+	for i := range items {
+		if _, ok := items[i].(hole); ok {
+			items[i] = Undefined{} // seen by what refers to the array from inside
+		}
+	}
+	r.refs[id] = a
 	return a, nil
 }
 
