@@ -21,11 +21,14 @@ type fake struct {
 	mu    sync.Mutex // guards calls
 	calls []string
 
-	hold chan struct{} // Start of "slow" waits for it
-	seen chan error    // what Start of "slow" or a follow ended with
+	begun chan struct{} // Start of "slow" is under way
+	hold  chan struct{} // it waits for this
+	seen  chan error    // what it, or a follow, ended with
 }
 
-func newFake() *fake { return &fake{hold: make(chan struct{}), seen: make(chan error, 4)} }
+func newFake() *fake {
+	return &fake{begun: make(chan struct{}, 4), hold: make(chan struct{}), seen: make(chan error, 4)}
+}
 
 func (f *fake) note(format string, args ...any) {
 	f.mu.Lock()
@@ -102,6 +105,7 @@ func (f *fake) Start(ctx context.Context, req spec.Start) (event.Outcome, error)
 	case "bug":
 		return event.Outcome{}, errors.New("nobody thought of this")
 	case "slow":
+		f.begun <- struct{}{}
 		select {
 		case <-f.hold:
 		case <-ctx.Done():
@@ -128,6 +132,7 @@ func (f *fake) Restart(_ context.Context, req spec.Act) (event.Outcome, error) {
 func (f *fake) Reload(_ context.Context, req spec.Act) (event.Outcome, error) {
 	return f.act("reload", req)
 }
+
 func (f *fake) Stop(_ context.Context, req spec.Act) (event.Outcome, error) {
 	return f.act("stop", req)
 }

@@ -37,9 +37,7 @@ func contract(t *testing.T, s api.Service, f *fake) {
 			_, err := s.Start(ctx, spec.Start{Word: "slow"})
 			done <- err
 		}()
-		for len(f.asked()) == 0 { // until it is under way
-			t.Context().Err()
-		}
+		<-f.begun
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("error is %v, want the context's", err)
