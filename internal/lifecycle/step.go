@@ -101,6 +101,7 @@ func (m *step) start() {
 		m.s.Reason = ""
 		m.spawn(Current)
 	case Backoff:
+		m.s.Reason = ""
 		m.respawn()
 	case Starting, Running, Stopping: // settle spawns when the old one is gone
 	}
