@@ -129,6 +129,9 @@ func (ch *Channel) frame(v any, h *Handle) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h == nil {
+		return append(text, '\n'), nil // Marshal has validated and compacted it
+	}
 	return ch.conn.AppendFrame(nil, text, h)
 }
 

@@ -369,31 +369,3 @@ func TestChannelHandlesCrossing(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-func BenchmarkChannel(b *testing.B) {
-	for _, size := range []int{100, 10_000} {
-		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
-			x, y := channels(b, ConnOptions{})
-			ctx := context.Background()
-			frame := []byte(`{"data":"` + strings.Repeat("y", size-12) + `"}`)
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				for range b.N {
-					if _, err := y.Receive(ctx); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-			b.SetBytes(int64(len(frame)))
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				if err := x.SendRaw(ctx, frame); err != nil {
-					b.Fatal(err)
-				}
-			}
-			wg.Wait()
-		})
-	}
-}

@@ -50,9 +50,7 @@ type Conn struct {
 	fd      int
 	in      reader
 
-	receiving sync.Mutex // held during each receiving call, so that Close does not pull fd away; taken after mu
-
-	mu     sync.Mutex // guards the rest
+	mu     sync.Mutex // guards the rest; taken before in.mu
 	out    queue
 	file   *os.File // owns fd once a Channel parks on it; nil: fd is owned raw
 	closed bool
@@ -115,13 +113,13 @@ func (c *Conn) Close() error {
 	}
 	c.closed = true
 	c.out.drop()
-	c.receiving.Lock()
+	c.in.mu.Lock()
 	c.in.closed = true
 	if c.in.stray >= 0 {
 		sys.Close(c.in.stray)
 		c.in.stray = -1
 	}
-	c.receiving.Unlock()
+	c.in.mu.Unlock()
 	file := c.file
 	c.mu.Unlock()
 	// From here on nobody makes a call with the descriptor. The file waits for

@@ -488,22 +488,3 @@ func TestConnDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations for a connection", n)
 	}
 }
-
-func BenchmarkConn(b *testing.B) {
-	for _, size := range []int{100, 10_000} {
-		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
-			x, y := connPair(b, ConnOptions{})
-			frame := []byte(`{"data":"` + strings.Repeat("y", size-12) + "\"}\n")
-			count := 0
-			fn := func(f *Frame) error { count++; return nil }
-			b.SetBytes(int64(len(frame)))
-			b.ReportAllocs()
-			for b.Loop() {
-				for x.TrySend(frame, -1) != nil {
-					y.Read(fn)
-				}
-			}
-			y.Read(fn)
-		})
-	}
-}

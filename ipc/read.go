@@ -22,18 +22,20 @@ const patience = 8
 
 var peekBuffers = sync.Pool{New: func() any { return new([peekSize]byte) }}
 
-// reader is the receiving half of a Conn. It belongs to the goroutine that reads;
-// closed and stray are guarded by Conn.receiving.
+// reader is the receiving half of a Conn. It belongs to the goroutine that reads,
+// except for what mu guards.
 type reader struct {
 	held   []byte // consumed but not handled: the beginning of a frame, after a stopped Read also whole ones
 	whole  bool   // held may begin with a whole frame
 	waits  int    // how often the unfinished frame at the front was seen
 	eager  bool   // consume unfinished frames at once: nobody will take over
 	bun    bool   // the peer is a Bun
+	single bool   // handle no more than the envelope that stray belongs to
 	err    error  // the stream can no longer be understood
 	frame  Frame  // what fn gets a pointer to
-	single bool   // handle no more than the envelope that stray belongs to
-	stray  int    // the newest descriptor received, waiting for its NODE_HANDLE; -1 for none
+
+	mu     sync.Mutex // held during each receiving call, so that Close does not pull the descriptor away; guards the rest
+	stray  int        // the newest descriptor received, waiting for its NODE_HANDLE; -1 for none
 	closed bool
 }
 
@@ -266,8 +268,8 @@ func (c *Conn) answer(ack bool) error {
 }
 
 func (c *Conn) peek(buf []byte) (n int, carriesFD bool, err error) {
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
 	if c.in.closed {
 		return 0, false, ErrClosed
 	}
@@ -282,16 +284,16 @@ func (c *Conn) peek(buf []byte) (n int, carriesFD bool, err error) {
 }
 
 func (c *Conn) peerDone() bool {
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
 	return c.in.closed || sys.PeerDone(c.fd)
 }
 
 // discard consumes what was handled. Of the descriptors that come along one is
 // kept for the next envelope: the first of the newest send.
 func (c *Conn) discard(data []byte) error {
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
 	if c.in.closed {
 		return ErrClosed
 	}
@@ -314,14 +316,14 @@ func (c *Conn) discard(data []byte) error {
 
 // paired tells that there is a descriptor for the next envelope.
 func (c *Conn) paired() bool {
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
 	return c.in.stray >= 0
 }
 
 func (c *Conn) takeStray() (fd int) {
-	c.receiving.Lock()
-	defer c.receiving.Unlock()
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
 	fd, c.in.stray = c.in.stray, -1
 	return fd
 }
