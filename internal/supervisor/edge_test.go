@@ -45,14 +45,12 @@ type edge struct {
 	procs    map[runner.Key]*proc
 	acts     []string
 	spawns   []runner.Spawn
-	peak     int // most processes of one instance at a time that were not told to end
 }
 
 type proc struct {
 	program
-	pid        int
-	ended      bool
-	terminated bool
+	pid   int
+	ended bool
 }
 
 func (e *edge) act(format string, args ...any) { e.acts = append(e.acts, fmt.Sprintf(format, args...)) }
@@ -109,8 +107,9 @@ func (e *edge) after(d time.Duration, fn func()) { time.AfterFunc(d, fn) }
 func (e *edge) tell(k runner.Key, r runner.Report) {
 	e.mu.Lock()
 	p := e.procs[k]
+	lives := p != nil && !p.ended
 	e.mu.Unlock()
-	if p != nil && !p.ended {
+	if lives {
 		e.sup.Report(k, r)
 	}
 }
@@ -243,11 +242,13 @@ func run(t *testing.T, test func(b *bench)) {
 
 // always makes every process of app the same.
 func (b *bench) always(app string, p program) {
-	b.programs[app] = func(runner.Key) program { return p }
+	b.gens(app, p)
 }
 
 // gens makes the generations of app differ; the last one is for all that follow.
 func (b *bench) gens(app string, list ...program) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.programs[app] = func(k runner.Key) program { return list[min(int(k.Gen), len(list))-1] }
 }
 

@@ -279,7 +279,6 @@ func TestIdleIsAsleep(t *testing.T) {
 
 func TestBootsAreCapped(t *testing.T) {
 	run(t, func(b *bench) {
-		b.sup.o.MaxBoots = 2 // nobody reads it any more
 		_ = b.sup.ask(b.ctx, func(l *loop) { l.boots.max = 2 })
 		b.always("web", worker)
 		began := time.Now()
