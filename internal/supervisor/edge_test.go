@@ -101,7 +101,15 @@ func (e *edge) Spawn(s runner.Spawn) {
 	}
 }
 
-func (e *edge) after(d time.Duration, fn func()) { time.AfterFunc(d, fn) }
+// after runs fn in a goroutine of its own. Go 1.26 crashes under -race when a
+// bubble's AfterFunc is due at once, so that is no timer.
+func (e *edge) after(d time.Duration, fn func()) {
+	if d == 0 {
+		go fn()
+		return
+	}
+	time.AfterFunc(d, fn)
+}
 
 // tell reports r if the process still lives.
 func (e *edge) tell(k runner.Key, r runner.Report) {
