@@ -100,7 +100,7 @@ func (s *Store) unfollow(fo *follower) {
 	for _, st := range s.streams {
 		st.removeFollower(fo)
 	}
-	for _, p := range s.pipes { // of streams retired since
+	for p := range s.eachPipe() { // of streams retired since
 		p.stream.removeFollower(fo)
 	}
 }

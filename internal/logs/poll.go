@@ -26,10 +26,11 @@ func (s *Store) register(p *Pipe) error {
 		s.polling = make(chan struct{})
 		go s.poll() // ends with Stop, which waits for it
 	}
+	s.pipes.Store(p.fd, p)
 	if err := s.poller.Add(p.fd, sys.ReadableOnce, uint64(p.fd)); err != nil {
+		s.pipes.Delete(p.fd)
 		return err
 	}
-	s.pipes[p.fd] = p
 	p.stream.pipes++
 	return nil
 }
@@ -44,13 +45,11 @@ func (s *Store) poll() {
 		if err != nil {
 			return
 		}
-		s.mu.Lock()
 		for _, r := range ready[:n] {
-			if p := s.pipes[int(r.Token)]; p != nil {
-				go p.burst() // ends at the latest with the pipe
+			if p, ok := s.pipes.Load(int(r.Token)); ok {
+				go p.(*Pipe).burst() // ends at the latest with the pipe
 			}
 		}
-		s.mu.Unlock()
 	}
 }
 
@@ -58,7 +57,7 @@ func (s *Store) poll() {
 func (s *Store) ended(p *Pipe) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.pipes, p.fd)
+	s.pipes.Delete(p.fd)
 	s.poller.Remove(p.fd) // a duplicate elsewhere would keep its events coming
 	if p.grown {
 		s.grown--
@@ -67,9 +66,12 @@ func (s *Store) ended(p *Pipe) {
 	p.stream.closeLocked()
 }
 
-// grow gives p a large kernel buffer, if there is still one to give.
+// grow gives p a large kernel buffer, if there is still one to give. It waits for
+// nobody: a busy pipe asks again.
 func (s *Store) grow(p *Pipe) {
-	s.mu.Lock()
+	if !s.mu.TryLock() {
+		return
+	}
 	grow := !p.grown && s.grown < maxGrown
 	if grow {
 		p.grown = true

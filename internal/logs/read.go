@@ -35,20 +35,14 @@ type Request struct {
 // Read calls fn with the last lines of the files, oldest first per file, and
 // with Follow then with each new line: none is missed between, none comes
 // twice. It returns the error of fn, or the context's when that ends a follow.
-// A file that is not there has no lines. A follower that is too slow gets
+// A file that is not there has no lines. Raw logs cannot be followed. A follower that is too slow gets
 // a line with ID -1 in place of those it missed.
 func (s *Store) Read(ctx context.Context, req Request, fn func(event.LogLine) error) error {
 	if !req.Follow {
 		return s.readBack(ctx, req, nil, fn)
 	}
-	for _, t := range req.Targets {
-		if t.Raw {
-			return &fault.Error{
-				Code: fault.Unsupported, Op: "follow " + t.App,
-				Message: "its log mode is raw: the lines do not pass through tend",
-				Remedy:  "follow the file itself: tail -F " + s.path(t),
-			}
-		}
+	if err := s.refuseRaw(req.Targets, fn); err != nil {
+		return err
 	}
 	fo, sizes := s.follow(req.matcher())
 	defer s.unfollow(fo)
@@ -67,6 +61,34 @@ func (s *Store) Read(ctx context.Context, req Request, fn func(event.LogLine) er
 			}
 		}
 	}
+}
+
+// refuseRaw fails if there is nothing but raw logs to follow. Among others, a
+// line in their name says that they are not.
+func (s *Store) refuseRaw(targets []Target, fn func(event.LogLine) error) error {
+	raw := 0
+	for _, t := range targets {
+		if t.Raw {
+			raw++
+		}
+	}
+	for _, t := range targets {
+		remedy := "follow the file itself: tail -F " + s.path(t)
+		switch {
+		case !t.Raw:
+		case raw == len(targets):
+			return &fault.Error{
+				Code: fault.Unsupported, Op: "follow " + t.App,
+				Message: "its log mode is raw: the lines do not pass through tend", Remedy: remedy,
+			}
+		default:
+			line := event.LogLine{ID: t.ID, App: t.App, Stream: t.Name, Text: "tend: raw log, not followed here; " + remedy}
+			if err := fn(line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (req Request) matcher() func(Target) bool {

@@ -240,3 +240,20 @@ func TestOnlyTheEndOfAPassedOnLineIsNoLine(t *testing.T) {
 	}
 	<-p.Done()
 }
+
+func TestARawLogAmongOthersIsNotedAndNotFollowed(t *testing.T) {
+	s := newStore(t, nil)
+	one := open(t, s, Target{App: "a", Name: "out"})
+	raw := open(t, s, Target{App: "b", ID: 1, Name: "out", Raw: true})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		eventually(t, "someone follows", func() bool { return one.followers.Load() != nil })
+		say(t, one, nil, "x\n")
+	}()
+	got := collect(t, s, Request{Targets: []Target{one.Target(), raw.Target()}, Follow: true}, func(got []event.LogLine) bool { return len(got) == 2 })
+	<-done
+	if got[0].ID != 1 || !strings.Contains(got[0].Text, "tail -F") || got[1].Text != "x" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,10 +48,13 @@ type streamKey struct {
 type Store struct {
 	options Options
 
-	mu        sync.Mutex // guards all below
+	// pipes maps descriptors to what reads them. Apart from mu, so that a file
+	// system that hangs under someone who holds mu stops no other pipe.
+	pipes sync.Map // of int to *Pipe
+
+	mu        sync.Mutex // guards what follows
 	streams   map[streamKey]*Stream
 	files     map[string]*file
-	pipes     map[int]*Pipe // by descriptor
 	followers map[*follower]struct{}
 	grown     int // pipes with a large kernel buffer
 	stopped   bool
@@ -66,7 +70,6 @@ func NewStore(o Options) *Store {
 		options:   o,
 		streams:   make(map[streamKey]*Stream),
 		files:     make(map[string]*file),
-		pipes:     make(map[int]*Pipe),
 		followers: make(map[*follower]struct{}),
 	}
 }
@@ -163,13 +166,9 @@ func (s *Store) Reopen() error {
 func (s *Store) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
-	pipes := make([]*Pipe, 0, len(s.pipes))
-	for _, p := range s.pipes {
-		pipes = append(pipes, p)
-	}
 	s.mu.Unlock()
 	var cut error
-	for _, p := range pipes {
+	for p := range s.eachPipe() {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
@@ -188,6 +187,12 @@ func (s *Store) Stop(ctx context.Context) error {
 		f.close()
 	}
 	return cut
+}
+
+func (s *Store) eachPipe() iter.Seq[*Pipe] {
+	return func(yield func(*Pipe) bool) {
+		s.pipes.Range(func(_, p any) bool { return yield(p.(*Pipe)) })
+	}
 }
 
 // retain returns the writer of path, made if need be. [Store.releaseLocked] gives it back.

@@ -12,7 +12,7 @@ One life, from Spawn to its last report:
 	      ─► pipes and channel to their end, a second at most
 	      ◄─ Gone
 
-Each life has one goroutine that does all this, and in fork mode one that reads
-its channel. All facts of a life pass through its mailbox, so they arrive in
+Each life has one goroutine that does all this; one more reads the channels of
+all lives in fork mode, and the primary's those of clusters. All facts of a life pass through its mailbox, so they arrive in
 order whoever told them; nothing is held while they are handed on.
 */
