@@ -99,20 +99,13 @@ func lockSoon(f *os.File, home string) error {
 }
 
 func answered(home string) bool {
-	conn, err := dial(home)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
-}
-
-func dial(home string) (conn net.Conn, err error) {
-	err = sys.SocketPath(home, SocketName, func(path string) error {
-		conn, err = net.Dial("unix", path)
-		return err
+	return nil == sys.SocketPath(home, SocketName, func(path string) error {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
 	})
-	return conn, err
 }
 
 // listen makes the socket, for the owner only.
