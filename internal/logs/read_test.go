@@ -117,7 +117,7 @@ func TestFollowSharedFileHasNoGapAndNoDouble(t *testing.T) {
 	s := newStore(t, nil)
 	path := logPath(s, "both.log")
 	var targets []Target
-	const each = 20_000
+	const each = maxWaiting / 2 // all of it may wait at once
 	for id := range 2 {
 		st := open(t, s, Target{App: "a", ID: id, Name: "out", Path: path})
 		targets = append(targets, st.Target())
