@@ -120,6 +120,10 @@ func (d *dispatcher) event(e Event) { d.p.options.OnEvent(e) }
 // add takes a worker in.
 func (d *dispatcher) add(conn *ipc.Conn, o WorkerOptions) {
 	w := &worker{WorkerOptions: o, conn: conn, token: d.nextToken()}
+	w.hears = func(f *ipc.Frame) error {
+		d.hear(w, f)
+		return nil
+	}
 	d.workers[o.ID] = w
 	d.byToken[w.token] = w
 	if err := d.poller.Add(conn.Fd(), sys.Readable, w.token); err != nil {
@@ -187,20 +191,21 @@ func (d *dispatcher) release(group string) {
 
 // serve does what a worker's channel is ready for.
 func (d *dispatcher) serve(w *worker, writable bool) {
-	if writable {
-		d.flush(w)
+	if !writable {
+		d.heard(w, w.conn.ReadEdge(w.hears))
+		return
 	}
+	d.flush(w)
 	if w.conn != nil {
-		d.read(w)
+		d.read(w) // to the end, if this is a hangup: the end is no event of its own
 	}
 }
 
 // read handles all that the worker has said.
-func (d *dispatcher) read(w *worker) {
-	err := w.conn.ReadEdge(func(f *ipc.Frame) error {
-		d.hear(w, f)
-		return nil
-	})
+func (d *dispatcher) read(w *worker) { d.heard(w, w.conn.Read(w.hears)) }
+
+// heard deals with how reading ended.
+func (d *dispatcher) heard(w *worker, err error) {
 	switch {
 	case w.conn == nil:
 	case errors.Is(err, io.EOF):

@@ -13,7 +13,7 @@ import (
 // ident tells listeners apart: workers that ask for the same share one.
 type ident struct {
 	kind      wire.AddressType
-	address   string // "" when no host was given, and for "listen on any"
+	host      string // or the path; "" when no host was given
 	hasHost   bool
 	port      int
 	v6Only    bool
@@ -26,12 +26,9 @@ type ident struct {
 // listener is one address that workers serve. The dispatcher's.
 type listener struct {
 	ident
-	key       string // its name on the wire
-	fd        int    // -1 when closed, and for reusePort
-	bound     netip.AddrPort
-	address   string // for people: "tcp [::]:3000"
-	path      string // of a Unix socket
-	file      [2]uint64
+	place
+	key       string              // its name on the wire; "" when closed
+	fd        int                 // -1 when closed, and for reusePort
 	groups    map[string]struct{} // it stays open while there is one
 	users     []*worker           // who has it and has not closed it
 	seats     []*seat             // of the users that are handed connections
@@ -42,6 +39,14 @@ type listener struct {
 	active    bool                // in dispatcher.active
 	turns     uint64
 	templates [2]*wire.NewConn // Node, Bun
+}
+
+// place is where a listener is bound.
+type place struct {
+	bound   netip.AddrPort // not valid for a Unix socket
+	path    string         // of a Unix socket
+	file    [2]uint64      // path's file as we made it
+	address string         // for people: "tcp [::]:3000"
 }
 
 // source is a socket that the primary accepts from. It does not own fd.

@@ -532,6 +532,32 @@ func TestUnixSockets(t *testing.T) {
 	}
 }
 
+// Programs remove the file before they listen, also while others serve it.
+func TestUnixSocketWhoseFileIsGone(t *testing.T) {
+	p, _ := run(t, PrimaryOptions{})
+	path := filepath.Join(t.TempDir(), "app.sock")
+	a := fake(t, p, WorkerOptions{ID: 1, Group: "web"})
+	key := a.listen(unixServer(path)).Key
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	b := fake(t, p, WorkerOptions{ID: 2, Group: "web"})
+	if m := b.listen(unixServer(path)); m.Errno != nil || m.Key != key {
+		t.Fatalf("answer = %s, want the key %q", m.raw, key)
+	}
+	for _, w := range []*fakeWorker{a, b} {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.accept(true)
+		if got, want := line(t, c), fmt.Sprint(w.id); got != want {
+			t.Errorf("served by %q, want %s", got, want)
+		}
+		c.Close()
+	}
+}
+
 func TestUnixSocketInTheWay(t *testing.T) {
 	p, ev := run(t, PrimaryOptions{})
 	w := fake(t, p, WorkerOptions{ID: 1, Group: "web"})

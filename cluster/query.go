@@ -33,6 +33,8 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 		err = syscall.EADDRINUSE // one key twice would crash the worker
 	case l == nil:
 		l, err = d.open(w, id, &m.Query)
+	case l.path != "" && sys.SocketFile(l.path) != l.file:
+		err = d.renew(l, &m.Query)
 	}
 	var slot *slot
 	if err == nil && id.reusePort {
@@ -52,7 +54,7 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	case lends(w, id):
 		fd = l.fd
 	}
-	d.reply(w, l, m.Seq, fd, 0)
+	d.reply(w, sent{listener: l, ask: m.Seq}, fd)
 	if w.conn == nil {
 		return
 	}
@@ -75,7 +77,7 @@ func lends(w *worker, id ident) bool {
 func identify(w *worker, q *wire.Query) ident {
 	id := ident{
 		kind:    q.AddressType,
-		address: q.Address,
+		host:    q.Address,
 		hasHost: q.HasAddress,
 		port:    q.Port,
 		v6Only:  q.Flags&1 != 0,
@@ -84,7 +86,7 @@ func identify(w *worker, q *wire.Query) ident {
 	case wire.UnixPath:
 		id.port, id.v6Only = 0, false
 		if name, ok := q.AbstractName(); ok {
-			id.address = "\x00" + name
+			id.host = "\x00" + name
 		}
 		return id
 	case wire.UDP4, wire.UDP6:
@@ -112,7 +114,7 @@ func (d *dispatcher) open(w *worker, id ident, q *wire.Query) (*listener, error)
 	d.keys++
 	l.key = strconv.FormatUint(d.keys, 36)
 	if id.kind == wire.UnixPath {
-		l.path, l.file = id.address, sys.SocketFile(id.address)
+		l.path, l.file = id.host, sys.SocketFile(id.host)
 		l.address = show(id.kind, "", 0, l.path)
 	} else {
 		l.address = show(id.kind, l.bound.Addr().String(), int(l.bound.Port()), "")
@@ -131,6 +133,35 @@ func (d *dispatcher) open(w *worker, id ident, q *wire.Query) (*listener, error)
 	return l, nil
 }
 
+// renew binds a Unix socket anew whose file is gone: many a program removes it
+// before it listens, also when another worker serves it.
+func (d *dispatcher) renew(l *listener, q *wire.Query) error {
+	fd, err := d.bind(l, q)
+	if err != nil {
+		return err
+	}
+	if err := d.hold(l.key, fd, l.address); err != nil {
+		sys.Close(fd)
+		return err
+	}
+	if len(l.sources) > 0 {
+		for { // those who connected before
+			conn, err := sys.AcceptConn(l.fd)
+			if err != nil {
+				break
+			}
+			l.waiting = append(l.waiting, conn)
+		}
+		d.stopAccepting(l, l.fd)
+	}
+	sys.Close(l.fd)
+	l.fd, l.file = fd, sys.SocketFile(l.path)
+	if len(l.seats) > 0 {
+		return d.accept(l, fd)
+	}
+	return nil
+}
+
 func holdName(l *listener) string {
 	if l.reusePort {
 		return slotName(l, 0)
@@ -146,10 +177,10 @@ func (d *dispatcher) bind(l *listener, q *wire.Query) (fd int, err error) {
 	}
 	switch {
 	case l.kind == wire.UnixPath:
-		b.Path = l.ident.address
+		b.Path = l.ident.host
 		b.Mode = socketMode(q)
 	case l.hasHost:
-		if b.Addr, err = netip.ParseAddr(l.ident.address); err != nil {
+		if b.Addr, err = netip.ParseAddr(l.ident.host); err != nil {
 			return -1, syscall.EINVAL
 		}
 	case l.kind == wire.UDP4:
@@ -194,7 +225,7 @@ func socketMode(q *wire.Query) (mode fs.FileMode) {
 func (d *dispatcher) makeRoom(group string, id ident) (made bool) {
 	for _, l := range d.table {
 		_, ours := l.groups[group]
-		same := l.port == id.port && l.port != 0 || l.kind == wire.UnixPath && l.ident.address == id.address
+		same := l.port == id.port && l.port != 0 || l.kind == wire.UnixPath && l.ident.host == id.host
 		if same && ours && len(l.groups) == 1 && len(l.users) == 0 {
 			d.shut(l)
 			made = true
@@ -203,14 +234,15 @@ func (d *dispatcher) makeRoom(group string, id ident) (made bool) {
 	return made
 }
 
-// reply answers the question numbered ask; fd is the socket lent, or -1.
-func (d *dispatcher) reply(w *worker, l *listener, ask int64, fd, tries int) {
-	r := wire.Reply{Key: l.key, Ack: ask, Data: l.data, Shared: fd >= 0, Bun: w.bun}
+// reply answers the question s.ask about s.listener; fd is the socket lent, or -1.
+func (d *dispatcher) reply(w *worker, s sent, fd int) {
+	l := s.listener
+	r := wire.Reply{Key: l.key, Ack: s.ask, Data: l.data, Shared: fd >= 0, Bun: w.bun}
 	if fd < 0 && l.kind != wire.UnixPath {
 		r.Sockname = sockname(l.bound)
 	}
-	seq := w.nextSeq()
-	line, err := wire.AppendReply(nil, r, seq)
+	s.seq, s.fd, s.at = w.nextSeq(), -1, d.now
+	line, err := wire.AppendReply(nil, r, s.seq)
 	if err == nil && fd >= 0 && !w.bun {
 		handle := wire.Envelope{Type: "net.Native", Msg: line[:len(line)-1]}
 		if l.kind == wire.UDP4 || l.kind == wire.UDP6 {
@@ -223,7 +255,7 @@ func (d *dispatcher) reply(w *worker, l *listener, ask int64, fd, tries int) {
 		return
 	}
 	if d.post(w, line, fd) && fd >= 0 {
-		w.sent.add(sent{seq: seq, fd: -1, listener: l, at: d.now, ask: ask, tries: tries})
+		w.sent.add(s)
 	}
 }
 
@@ -239,12 +271,12 @@ func (d *dispatcher) lendAgain(w *worker, s sent) {
 		return
 	}
 	if s.tries < 3 {
-		d.reply(w, l, s.ask, fd, s.tries+1)
+		d.reply(w, sent{listener: l, ask: s.ask, tries: s.tries + 1}, fd)
 		return
 	}
 	d.leave(w, l)
 	d.refuse(w, &wire.ClusterMessage{Seq: s.ask, Query: wire.Query{
-		AddressType: l.kind, Address: l.ident.address, HasAddress: l.hasHost, Port: l.port,
+		AddressType: l.kind, Address: l.ident.host, HasAddress: l.hasHost, Port: l.port,
 	}}, syscall.EMFILE)
 }
 
@@ -294,7 +326,7 @@ func (d *dispatcher) servedAddress(w *worker, q *wire.Query) string {
 		if l.kind != q.AddressType {
 			continue
 		}
-		if l.kind == wire.UnixPath && strings.HasSuffix(q.Address, l.ident.address) ||
+		if l.kind == wire.UnixPath && strings.HasSuffix(q.Address, l.ident.host) ||
 			l.kind != wire.UnixPath && l.hasHost == q.HasAddress && int(l.bound.Port()) == q.Port {
 			return l.address
 		}

@@ -10,7 +10,8 @@ import (
 // worker is what the primary knows of one worker. The dispatcher's.
 type worker struct {
 	WorkerOptions
-	conn    *ipc.Conn // nil once the channel ended
+	conn    *ipc.Conn              // nil once the channel ended
+	hears   func(*ipc.Frame) error // given to each read
 	token   uint64
 	seq     int64 // of the next message to it
 	bun     bool  // it speaks Bun's dialect

@@ -2,9 +2,10 @@ package ipc
 
 import "fmt"
 
-// ReadEdge is Read for an edge-triggered event loop. Where one look at the
-// socket got all there was it does not look again: what comes after is another
-// event. It saves a call of the kernel for each.
+// ReadEdge is Read for an edge-triggered event loop, when the event was not a
+// hangup. Where one look at the socket got all there was it does not look again:
+// what comes after is another event. It saves a call of the kernel for each. On
+// a hangup use Read: the end may have come in one event with the last words.
 func (c *Conn) ReadEdge(fn func(*Frame) error) error {
 	if c.in.err != nil || c.in.whole || len(c.in.held) > 0 {
 		return c.Read(fn)

@@ -39,4 +39,4 @@ func (*QuietPoller) Remove(int) error                   { return ErrUnsupported 
 func (*QuietPoller) Wake()                              {}
 func (*QuietPoller) Wait([]Ready) (int, error)          { return 0, ErrUnsupported }
 func (*QuietPoller) Close() error                       { return nil }
-func Nap(d time.Duration)                               { time.Sleep(d) }
+func Nap(time.Duration)                                 {}

@@ -12,7 +12,8 @@ import (
 // ready does not wake anyone: with a Poller each event goes through the
 // runtime's poller too, and a second thread wakes for nothing.
 //
-// Its methods are the Poller's and follow the same rules.
+// Its methods are the Poller's and follow the same rules; but a peer that only
+// stops writing counts as a hangup, too.
 type QuietPoller struct {
 	outer  *Poller // holds inner alone, armed only while Wait is parked
 	inner  int
@@ -89,10 +90,10 @@ func (p *QuietPoller) Poll(ready []Ready) (n int, err error) {
 	}
 	n = int(r)
 	for i, ev := range p.events[:n] {
-		ended := ev.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
+		ended := ev.Events&(unix.EPOLLHUP|unix.EPOLLRDHUP|unix.EPOLLERR) != 0
 		ready[i] = Ready{
 			Token:    uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32,
-			Readable: ended || ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0,
+			Readable: ended || ev.Events&unix.EPOLLIN != 0,
 			Writable: ended || ev.Events&unix.EPOLLOUT != 0,
 		}
 	}
