@@ -131,7 +131,8 @@ func TestChannelHandles(t *testing.T) {
 func sendHandle(t *testing.T, ch *Channel, text string, src interface {
 	io.Closer
 	syscall.Conn
-}) {
+},
+) {
 	t.Helper()
 	h, err := NewHandle(src)
 	if err != nil {

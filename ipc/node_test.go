@@ -118,11 +118,15 @@ func TestNodeAdvancedValues(t *testing.T) {
 			cycle := map[string]any{}
 			cycle["self"] = cycle
 			for _, v := range []any{
-				wire.Undefined{}, 1, 1.5, big.NewInt(-1 << 60), time.UnixMilli(12345).UTC(), []byte("buffer"),
+				wire.Undefined{},
+				1, 1.5, big.NewInt(-1 << 60), time.UnixMilli(12345).UTC(), []byte("buffer"),
 				&wire.Map{Entries: []wire.MapEntry{{Key: "k", Value: 1}}}, &wire.Set{Values: []any{"x"}},
-				wire.RegExp{Source: "a", Flags: "gi"}, wire.ArrayBuffer{1, 2},
-				wire.View{Kind: wire.Float64Array, Bytes: make([]byte, 8)}, wire.View{Kind: wire.Int16Array, Bytes: []byte{1, 2}},
-				wire.Boxed{Value: "s"}, &wire.Array{Length: 3, Items: map[uint32]any{1: "x"}, Members: map[string]any{}},
+				wire.RegExp{Source: "a", Flags: "gi"},
+				wire.ArrayBuffer{1, 2},
+				wire.View{Kind: wire.Float64Array, Bytes: make([]byte, 8)},
+				wire.View{Kind: wire.Int16Array, Bytes: []byte{1, 2}},
+				wire.Boxed{Value: "s"},
+				&wire.Array{Length: 3, Items: map[uint32]any{1: "x"}, Members: map[string]any{}},
 				&wire.Error{Name: "TypeError", Message: "m", Stack: "s"},
 			} {
 				if err := ch.Send(nodeDeadline(t), []any{v}); err != nil {

@@ -94,7 +94,7 @@ func (m *step) leaving(ev Leaving) {
 		return // its exit will be the end of it
 	}
 	l.Role, l.Stage, l.Deadline = Old, Draining, time.Time{}
-	m.do(Unroute{ev.Gen})
+	m.do(Unroute(ev))
 	if !m.inherit(reason) {
 		m.again(life, reason)
 	}

@@ -100,8 +100,15 @@ func facts(gen uint64, is string) []Event {
 		return []Event{Spawned{gen, 1}, SpawnFailed{gen, "no", false}, SpawnFailed{gen, "no", true}}
 	case "there":
 		return []Event{
-			Online{gen}, Listening{gen}, ListenFailed{gen, "taken"}, Ready{gen}, Leaving{gen},
-			Disconnected{gen}, Exited{gen, 0, ""}, Exited{gen, 7, ""}, Exited{gen, -1, "SIGKILL"},
+			Online{gen},
+			Listening{gen},
+			ListenFailed{gen, "taken"},
+			Ready{gen},
+			Leaving{gen},
+			Disconnected{gen},
+			Exited{gen, 0, ""},
+			Exited{gen, 7, ""},
+			Exited{gen, -1, "SIGKILL"},
 		}
 	}
 	return []Event{Gone{gen}}

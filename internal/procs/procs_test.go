@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,19 +22,15 @@ func TestMain(m *testing.M) {
 
 // burn uses a processor until its standard input ends.
 func burn([]string) int {
-	done := make(chan struct{})
+	var ended atomic.Bool
 	go func() {
 		os.Stdin.Read(make([]byte, 1))
-		close(done)
+		ended.Store(true)
 	}()
 	os.Stdout.WriteString("up\n")
-	for {
-		select {
-		case <-done:
-			return 0
-		default:
-		}
+	for !ended.Load() {
 	}
+	return 0
 }
 
 func TestParseStat(t *testing.T) {

@@ -87,7 +87,8 @@ func TestHowAProgramIsCalled(t *testing.T) {
 		{spec.App{Script: "/b/x", Args: []string{"1"}}, "/b/x", "", []string{"1"}},
 		{
 			spec.App{Script: "/a.js", Interpreter: "/n/node", InterpreterArgs: []string{"--x"}, Args: []string{"1"}, Runtime: spec.Node},
-			"/n/node", "node", []string{"--x", "/a.js", "1"},
+			"/n/node", "node",
+			[]string{"--x", "/a.js", "1"},
 		},
 		{spec.App{Script: "/a.py", Interpreter: "/venv/bin/python"}, "/venv/bin/python", "", []string{"/a.py"}},
 		{spec.App{Script: "a | b", Shell: true, Interpreter: "/bin/bash"}, "/bin/bash", "", []string{"-c", "a | b"}},

@@ -1,7 +1,10 @@
 package sys
 
 import (
+	"errors"
 	"os"
+	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -15,80 +18,122 @@ import (
 // Its methods are the Poller's and follow the same rules; but a peer that only
 // stops writing counts as a hangup, too.
 type QuietPoller struct {
-	outer  *Poller // holds inner alone, armed only while Wait is parked
-	inner  int
+	file   *os.File // owns outer, parked in the runtime's poller
+	conn   syscall.RawConn
+	outer  int // holds wakeFD, and inner while Wait is parked
+	inner  int // holds what was added
+	wakeFD int
+	woken  atomic.Bool
+	parked [2]unix.EpollEvent
 	events [128]unix.EpollEvent
-	ready  [1]Ready
 }
 
-const armed Interest = unix.EPOLLIN | unix.EPOLLONESHOT
+// What the outer descriptors are known by.
+const (
+	quietWake  = 1
+	quietInner = 2
+)
 
 // NewQuietPoller returns an empty poller. Close it when done.
 func NewQuietPoller() (*QuietPoller, error) {
-	inner, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	outer, err := NewPoller()
-	if err != nil {
-		unix.Close(inner)
-		return nil, err
-	}
-	p := &QuietPoller{outer: outer, inner: inner}
-	if err := outer.Add(inner, unix.EPOLLONESHOT, 0); err != nil {
-		p.Close()
-		return nil, err
+	p := &QuietPoller{outer: -1, inner: -1, wakeFD: -1}
+	if err := p.open(); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
 
+func (p *QuietPoller) open() (err error) {
+	if p.outer, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	// The runtime polls only descriptors that are marked non-blocking.
+	if err := unix.SetNonblock(p.outer, true); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	p.file = os.NewFile(uintptr(p.outer), "epoll")
+	if p.conn, err = p.file.SyscallConn(); err != nil {
+		return err
+	}
+	if p.inner, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if p.wakeFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	if err := epollCtl(p.outer, unix.EPOLL_CTL_ADD, p.wakeFD, unix.EPOLLIN, quietWake); err != nil {
+		return err
+	}
+	return epollCtl(p.outer, unix.EPOLL_CTL_ADD, p.inner, unix.EPOLLONESHOT, quietInner)
+}
+
+func epollCtl(epoll, op, fd int, in Interest, token uint64) error {
+	ev := unix.EpollEvent{Events: uint32(in), Fd: int32(token), Pad: int32(token >> 32)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, op, fd, &ev))
+}
+
 func (p *QuietPoller) Add(fd int, in Interest, token uint64) error {
-	return p.ctl(unix.EPOLL_CTL_ADD, fd, in, token)
+	return epollCtl(p.inner, unix.EPOLL_CTL_ADD, fd, in, token)
 }
 
 func (p *QuietPoller) Modify(fd int, in Interest, token uint64) error {
-	return p.ctl(unix.EPOLL_CTL_MOD, fd, in, token)
+	return epollCtl(p.inner, unix.EPOLL_CTL_MOD, fd, in, token)
 }
 
-func (p *QuietPoller) Remove(fd int) error { return p.ctl(unix.EPOLL_CTL_DEL, fd, 0, 0) }
-
-func (p *QuietPoller) ctl(op, fd int, in Interest, token uint64) error {
-	ev := unix.EpollEvent{Events: uint32(in), Fd: int32(token), Pad: int32(token >> 32)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.inner, op, fd, &ev))
-}
+func (p *QuietPoller) Remove(fd int) error { return epollCtl(p.inner, unix.EPOLL_CTL_DEL, fd, 0, 0) }
 
 // Wake makes the present or the next Wait return.
-func (p *QuietPoller) Wake() { p.outer.Wake() }
+func (p *QuietPoller) Wake() {
+	if p.woken.CompareAndSwap(false, true) {
+		one := [8]byte{1}
+		unix.Write(p.wakeFD, one[:])
+	}
+}
 
 // Wait fills ready with what is ready, and waits until something is. It returns
 // 0 after a Wake, and now and then for no reason; os.ErrClosed after Close.
 func (p *QuietPoller) Wait(ready []Ready) (int, error) {
-	if !p.outer.woken.Load() {
-		if n, err := p.Poll(ready); n > 0 || err != nil {
+	if !p.woken.Load() {
+		if n, err := p.poll(ready); n > 0 || err != nil {
 			return n, err
 		}
-		if err := p.outer.Modify(p.inner, armed, 0); err != nil {
+		if err := epollCtl(p.outer, unix.EPOLL_CTL_MOD, p.inner, unix.EPOLLIN|unix.EPOLLONESHOT, quietInner); err != nil {
 			return 0, err
 		}
 	}
-	if _, err := p.outer.Wait(p.ready[:]); err != nil {
+	if err := p.park(); err != nil {
 		return 0, err
 	}
-	return p.Poll(ready)
+	return p.poll(ready)
 }
 
-// Poll is Wait without waiting.
-func (p *QuietPoller) Poll(ready []Ready) (n int, err error) {
-	r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.inner),
-		uintptr(unsafe.Pointer(&p.events[0])), uintptr(min(len(ready), len(p.events))), 0, 0, 0)
-	switch errno {
-	case 0:
-	case unix.EINTR:
-		return 0, nil
-	default:
-		return 0, os.NewSyscallError("epoll_wait", errno)
+// park waits for a Wake, or for inner to have something, which disarms it.
+func (p *QuietPoller) park() error {
+	var n int
+	var err error
+	if rerr := p.conn.Read(func(uintptr) bool {
+		n, err = epollNow(p.outer, p.parked[:])
+		return n > 0 || err != nil
+	}); rerr != nil {
+		return os.ErrClosed
 	}
-	n = int(r)
+	for _, ev := range p.parked[:n] {
+		if ev.Fd == quietWake {
+			// In this order. A Wake in between writes nothing, but what it announces
+			// was there before it and is seen by the caller of this very Wait. The
+			// other way round its write would be read here with woken left true, and
+			// no Wake would ever write again.
+			var buf [8]byte
+			unix.Read(p.wakeFD, buf[:])
+			p.woken.Store(false)
+		}
+	}
+	return err
+}
+
+// poll is Wait without waiting.
+func (p *QuietPoller) poll(ready []Ready) (n int, err error) {
+	n, err = epollNow(p.inner, p.events[:min(len(ready), len(p.events))])
 	for i, ev := range p.events[:n] {
 		ended := ev.Events&(unix.EPOLLHUP|unix.EPOLLRDHUP|unix.EPOLLERR) != 0
 		ready[i] = Ready{
@@ -97,13 +142,36 @@ func (p *QuietPoller) Poll(ready []Ready) (n int, err error) {
 			Writable: ended || ev.Events&unix.EPOLLOUT != 0,
 		}
 	}
-	return n, nil
+	return n, err
+}
+
+// epollNow is epoll_wait without waiting, and so without telling the scheduler.
+func epollNow(epoll int, events []unix.EpollEvent) (n int, err error) {
+	r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll),
+		uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	switch errno {
+	case 0:
+		return int(r), nil
+	case unix.EINTR:
+		return 0, nil
+	}
+	return 0, os.NewSyscallError("epoll_wait", errno)
 }
 
 // Close releases the poller; a blocked Wait returns os.ErrClosed.
-func (p *QuietPoller) Close() error {
-	unix.Close(p.inner)
-	return p.outer.Close()
+func (p *QuietPoller) Close() (err error) {
+	switch {
+	case p.file != nil:
+		err = p.file.Close()
+	case p.outer >= 0:
+		unix.Close(p.outer)
+	}
+	for _, fd := range []int{p.inner, p.wakeFD} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	return err
 }
 
 // Nap lets the thread rest for less than the runtime's timers can.

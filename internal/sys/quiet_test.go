@@ -5,6 +5,7 @@ package sys
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -76,8 +77,35 @@ func TestQuietPollerWakes(t *testing.T) {
 		ended <- err
 	}()
 	Nap(time.Millisecond)
-	p.outer.Close()
+	p.file.Close()
 	if err := <-ended; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Wait after Close = %v", err)
+	}
+}
+
+// Each note that is followed by a Wake is seen, however the two sides meet.
+func TestQuietPollerLosesNoWake(t *testing.T) {
+	p, _, _ := quiet(t)
+	const notes = 200_000
+	var left, seen atomic.Int64
+	go func() {
+		for i := range int64(notes) {
+			left.Store(i + 1)
+			p.Wake()
+			if i%64 == 0 { // let the other side park now and then
+				for seen.Load() < i+1 {
+					Nap(time.Microsecond)
+				}
+			}
+		}
+	}()
+	stuck := time.AfterFunc(time.Minute, func() { p.file.Close() })
+	defer stuck.Stop()
+	var ready [1]Ready
+	for seen.Load() < notes {
+		if _, err := p.Wait(ready[:]); err != nil {
+			t.Fatalf("after %d of %d: %v", seen.Load(), left.Load(), err)
+		}
+		seen.Store(left.Load())
 	}
 }
