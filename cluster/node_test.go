@@ -94,11 +94,11 @@ func (c *crew) proc(id uint64) *child.Process {
 func (c *crew) port(id uint64) int {
 	c.t.Helper()
 	e := c.ev.wait(fmt.Sprintf("listening of worker %d", id), func(e Event) bool {
-		if e.Worker == id && (e.Type == WorkerListenFailed || e.Type == WorkerDisconnected) {
-			c.t.Fatalf("worker %d: %v", id, e)
-		}
-		return e.Worker == id && e.Type == WorkerListening
+		return e.Worker == id && (e.Type == WorkerListening || e.Type == WorkerListenFailed || e.Type == WorkerDisconnected)
 	})
+	if e.Type != WorkerListening {
+		c.t.Fatalf("worker %d: %s %v", id, e.Type, e.Err)
+	}
 	_, address, _ := strings.Cut(e.Address, " ")
 	_, port, _ := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(port)
