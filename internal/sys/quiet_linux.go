@@ -61,26 +61,29 @@ func (p *QuietPoller) open() (err error) {
 	if p.wakeFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return os.NewSyscallError("eventfd", err)
 	}
-	if err := epollCtl(p.outer, unix.EPOLL_CTL_ADD, p.wakeFD, unix.EPOLLIN, quietWake); err != nil {
+	if err := epoll(p.outer).ctl(unix.EPOLL_CTL_ADD, p.wakeFD, unix.EPOLLIN, quietWake); err != nil {
 		return err
 	}
-	return epollCtl(p.outer, unix.EPOLL_CTL_ADD, p.inner, unix.EPOLLONESHOT, quietInner)
+	return epoll(p.outer).ctl(unix.EPOLL_CTL_ADD, p.inner, unix.EPOLLONESHOT, quietInner)
 }
 
-func epollCtl(epoll, op, fd int, in Interest, token uint64) error {
+// epoll is an epoll descriptor.
+type epoll int
+
+func (e epoll) ctl(op, fd int, in Interest, token uint64) error {
 	ev := unix.EpollEvent{Events: uint32(in), Fd: int32(token), Pad: int32(token >> 32)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, op, fd, &ev))
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(e), op, fd, &ev))
 }
 
 func (p *QuietPoller) Add(fd int, in Interest, token uint64) error {
-	return epollCtl(p.inner, unix.EPOLL_CTL_ADD, fd, in, token)
+	return epoll(p.inner).ctl(unix.EPOLL_CTL_ADD, fd, in, token)
 }
 
 func (p *QuietPoller) Modify(fd int, in Interest, token uint64) error {
-	return epollCtl(p.inner, unix.EPOLL_CTL_MOD, fd, in, token)
+	return epoll(p.inner).ctl(unix.EPOLL_CTL_MOD, fd, in, token)
 }
 
-func (p *QuietPoller) Remove(fd int) error { return epollCtl(p.inner, unix.EPOLL_CTL_DEL, fd, 0, 0) }
+func (p *QuietPoller) Remove(fd int) error { return epoll(p.inner).ctl(unix.EPOLL_CTL_DEL, fd, 0, 0) }
 
 // Wake makes the present or the next Wait return.
 func (p *QuietPoller) Wake() {
@@ -97,7 +100,7 @@ func (p *QuietPoller) Wait(ready []Ready) (int, error) {
 		if n, err := p.poll(ready); n > 0 || err != nil {
 			return n, err
 		}
-		if err := epollCtl(p.outer, unix.EPOLL_CTL_MOD, p.inner, unix.EPOLLIN|unix.EPOLLONESHOT, quietInner); err != nil {
+		if err := epoll(p.outer).ctl(unix.EPOLL_CTL_MOD, p.inner, unix.EPOLLIN|unix.EPOLLONESHOT, quietInner); err != nil {
 			return 0, err
 		}
 	}
