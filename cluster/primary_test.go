@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -68,14 +69,26 @@ func TestSecondServerOfOneWorker(t *testing.T) {
 	}
 }
 
+// freePort returns a port that nobody has and that the kernel gives to nobody
+// who asks for any.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
+	l, port := takePort(t)
+	l.Close()
+	return port
+}
+
+// takePort listens on such a port.
+func takePort(t *testing.T) (net.Listener, int) {
+	t.Helper()
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000) // below the usual ip_local_port_range
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			return l, port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return nil, 0
 }
 
 func TestErrnos(t *testing.T) {

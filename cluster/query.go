@@ -54,18 +54,17 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	case lends(w, id):
 		fd = l.fd
 	}
-	d.reply(w, sent{listener: l, ask: m.Seq}, fd)
-	if w.conn == nil {
-		return
-	}
 	if fd < 0 && len(l.sources) == 0 {
 		if err := d.accept(l, l.fd); err != nil {
-			d.lose(w, err)
+			d.refuse(w, m, err)
 			return
 		}
 	}
+	// Before the reply: if that ends the channel, the worker leaves all it uses.
+	// Nothing is handed to it before this round is over.
 	d.join(w, l, fd < 0 || slot != nil)
 	d.steer(l)
+	d.reply(w, sent{listener: l, ask: m.Seq}, fd)
 }
 
 // lends reports whether the worker gets the socket itself.

@@ -103,11 +103,8 @@ func (r *replay) local(line string) string {
 	return fixedPort.ReplaceAllStringFunc(line, func(s string) string {
 		old := fixedPort.FindStringSubmatch(s)[1]
 		if r.ports[old] == "" {
-			l, err := net.Listen("tcp", ":0")
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			r.ports[old] = fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+			l, port := takePort(r.t)
+			r.ports[old] = fmt.Sprint(port)
 			if strings.HasPrefix(r.name, "cluster-eaddrinuse") {
 				r.t.Cleanup(func() { l.Close() })
 			} else {
