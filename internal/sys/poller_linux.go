@@ -123,11 +123,12 @@ func (p *Poller) Wait(ready []Ready) (n int, err error) {
 	for _, ev := range p.events[:got] {
 		token := uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32
 		if token == wakeToken {
-			// In this order: a Wake in between writes again, and what it
-			// announces is seen by the caller of this very Wait.
-			p.woken.Store(false)
+			// In this order: a Wake in between is not written, but what it
+			// announces is seen by the caller of this very Wait. The other
+			// way round it would be swallowed and leave woken set for good.
 			var buf [8]byte
 			unix.Read(p.wakeFD, buf[:])
+			p.woken.Store(false)
 			continue
 		}
 		ended := ev.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
