@@ -116,7 +116,7 @@ func TestGoWorkerFinishesItsConnections(t *testing.T) {
 		fmt.Fprint(conn, "GET / HT") // has reached the worker when the primary knows
 		settled(t, c.p, id)
 		if s == Shared {
-			time.Sleep(100 * time.Millisecond) // nobody can see the kernel's queue
+			accepted(t, conn)
 		}
 		c.p.Disconnect(id)
 		c.ev.of(id, WorkerClosedListener)
@@ -143,6 +143,29 @@ func settled(t *testing.T, p *Primary, id uint64) {
 		}
 		if time.Since(begin) > patience {
 			t.Fatal("the worker does not answer")
+		}
+	}
+}
+
+// accepted waits until some process has taken the other end of conn, an IPv4
+// connection, from the kernel's queue: only then has that end an inode (proc_net_tcp).
+func accepted(t *testing.T, conn net.Conn) {
+	t.Helper()
+	port := func(a net.Addr) string { return fmt.Sprintf(":%04X", a.(*net.TCPAddr).Port) }
+	local, remote := port(conn.RemoteAddr()), port(conn.LocalAddr())
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		table, err := os.ReadFile("/proc/net/tcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(table)) {
+			f := strings.Fields(line)
+			if len(f) > 9 && strings.HasSuffix(f[1], local) && strings.HasSuffix(f[2], remote) && f[9] != "0" {
+				return
+			}
+		}
+		if time.Since(begin) > patience {
+			t.Fatal("nobody accepts the connection")
 		}
 	}
 }
