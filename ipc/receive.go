@@ -80,8 +80,8 @@ func (ch *Channel) read(ctx context.Context, done func() bool) {
 	stop()
 	if errors.Is(rerr, os.ErrDeadlineExceeded) { // ctx is done, or the writer is
 		ch.file.SetReadDeadline(time.Time{})
-	} else if err == nil {
-		err = rerr
+	} else if err == nil && rerr != nil {
+		err = ErrClosed // the one other thing that ends a wait, and os tells it in words of its own
 	}
 	ch.flushSoon() // answers to handles
 	if err != nil {
@@ -108,9 +108,6 @@ func (ch *Channel) interruptedBy(ctx context.Context) (stop func()) {
 }
 
 func (ch *Channel) end(err error) {
-	if errors.Is(err, os.ErrClosed) {
-		err = ErrClosed
-	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.ended == nil {
