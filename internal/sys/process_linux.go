@@ -71,6 +71,7 @@ var dispositions sync.Mutex
 // child the runtime resets what is handled, but leaves alone what is ignored.
 // Thus each ignored signal is handled (and dropped) while fork runs.
 func withCleanSignals(fork func() error) error {
+	heedThreadSignals()
 	runtime.LockOSThread() // the mask is the thread's
 	defer runtime.UnlockOSThread()
 	var old, empty unix.Sigset_t
@@ -96,6 +97,20 @@ func withCleanSignals(fork func() error) error {
 	return fork()
 }
 
+// heedThreadSignals gives the two signals that C libraries keep for themselves
+// their default disposition back, where whoever started this process left them
+// ignored. Neither Go's runtime nor os/signal touches them, and nobody sends
+// them to a process, so here the change makes no difference.
+func heedThreadSignals() {
+	const setxid = 33
+	for sig := syscall.Signal(32); sig <= setxid; sig++ {
+		if kernelIgnores(sig) {
+			var byDefault [16]uintptr
+			unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&byDefault)), 0, sigsetSize, 0, 0)
+		}
+	}
+}
+
 // ignored lists the signals that this process ignores and a child would too.
 func ignored() (sigs []os.Signal) {
 	for sig := syscall.Signal(1); sig < 32; sig++ {
@@ -115,10 +130,11 @@ func ignored() (sigs []os.Signal) {
 	return sigs
 }
 
+const sigsetSize = 8 // of the kernel's signal set, in bytes
+
 func kernelIgnores(sig syscall.Signal) bool {
 	var action [16]uintptr // struct sigaction; the handler comes first
-	const setSize = 8
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&action)), setSize, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&action)), sigsetSize, 0, 0)
 	return errno == 0 && action[0] == 1 // SIG_IGN
 }
 
