@@ -3,6 +3,7 @@
 package run
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,12 +28,16 @@ func Step(env Env, argv ...string) error {
 	return nil
 }
 
-// Output runs the command and returns what it wrote, errors included.
+// Output runs the command and returns what it wrote to its standard output. What
+// it says besides, of a download for one, goes into the error if there is one.
 func Output(env Env, argv ...string) (string, error) {
-	out, err := command(env, argv).CombinedOutput()
+	cmd := command(env, argv)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	text := strings.TrimSpace(string(out))
 	if err != nil {
-		return text, fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, text)
+		return text, fmt.Errorf("%s: %w\n%s%s", strings.Join(argv, " "), err, said.Bytes(), text)
 	}
 	return text, nil
 }
