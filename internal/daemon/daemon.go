@@ -15,6 +15,7 @@ import (
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/sys"
 )
 
@@ -127,6 +128,9 @@ func (d *daemon) wait(ctx context.Context, signals <-chan os.Signal, running *gr
 // end stops every app. From its begin nobody new reaches this daemon: the next
 // one can already be asked for, and starts when this one is gone.
 func (d *daemon) end(ctx context.Context, why string, p *parts) {
+	if err := keeper.Withdraw(d.info.Home); err != nil {
+		d.log.Printf("give up the socket: %v", err)
+	}
 	if err := d.link.Ending(); err != nil {
 		d.log.Printf("tell the keeper: %v", err)
 	}

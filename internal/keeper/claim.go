@@ -135,21 +135,20 @@ func (c *Claim) listen() error {
 	})
 }
 
-// Withdraw gives up the socket: from now on nobody reaches the daemon, and who
-// comes waits for the lock. It may be called more than once.
-func (c *Claim) Withdraw() error {
-	if c.Listener == nil {
+// Withdraw takes the name of the socket away: from now on nobody new reaches the
+// daemon of home, and who comes waits for the lock. Only one who has the lock may
+// do it, since the name may be another's else. It may be done more than once.
+func Withdraw(home string) error {
+	err := sys.SocketPath(home, SocketName, os.Remove)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	err := sys.SocketPath(c.home, SocketName, os.Remove)
-	c.Listener.Close()
-	c.Listener = nil
 	return err
 }
 
-// Close withdraws and lets go of the lock.
+// Close withdraws and lets go of socket and lock.
 func (c *Claim) Close() error {
-	return errors.Join(c.Withdraw(), c.Lock.Close())
+	return errors.Join(Withdraw(c.home), c.Listener.Close(), c.Lock.Close())
 }
 
 // describe says in a log line how a process ended.

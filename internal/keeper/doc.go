@@ -11,7 +11,7 @@
 // it where a type says so:
 //
 //	daemon ── {"type":"ready"} ────► keeper   I serve
-//	daemon ── {"type":"ending"} ───► keeper   I end on purpose: give up the socket, end after me
+//	daemon ── {"type":"ending"} ───► keeper   I end on purpose: end after me
 //	keeper ── {"type":"unknown","of":"…"} ─► daemon   I do not know that type
 //
 // The types of a descriptor store (store, update, delete, list) will join them.

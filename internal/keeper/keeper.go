@@ -174,9 +174,6 @@ func (k *keeper) take(m Message) {
 		}
 	case MsgEnding:
 		k.ending = true
-		if err := k.claim.Withdraw(); err != nil {
-			k.log.Printf("give up the socket: %v", err)
-		}
 	default:
 		if err := Send(k.control, Message{Type: MsgUnknown, Of: m.Type}); err != nil {
 			k.log.Printf("answer daemon: %v", err)
