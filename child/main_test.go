@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 		proctest.Role{Name: "show", Run: show},
 		proctest.Role{Name: "start", Run: start},
 		proctest.Role{Name: "echo", Run: echo},
+		proctest.Role{Name: "leave", Run: leave},
 	)
 }
 

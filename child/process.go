@@ -44,6 +44,8 @@ type Process struct {
 	mu       sync.Mutex        // guards sessions
 	sessions map[int]startTime // started inside the tree, and when that was last seen
 
+	status func(pid int) (Exit, bool) // tells how one ended that is not our child; may be nil
+
 	exited chan struct{} // closed by watch, after exit and grouped are set
 	exit   Exit
 	// grouped tells that members of the process group outlived the process.
@@ -80,13 +82,10 @@ func Start(cmd Command) (*Process, error) {
 // watch is the one goroutine that waits for the process. It ends with it.
 func (p *Process) watch() {
 	status, err := p.fd.Wait()
-	switch {
-	case err != nil:
-		p.exit = Exit{Code: -1} // somebody else took the status
-	case status.Signaled():
-		p.exit = Exit{Code: -1, Signal: status.Signal(), Core: status.CoreDump()}
-	default:
-		p.exit = Exit{Code: status.ExitStatus()}
+	if err == nil {
+		p.exit = ExitOf(status)
+	} else {
+		p.exit = p.reported()
 	}
 	err = p.fd.SignalGroup(0)
 	p.grouped = err == nil || errors.Is(err, syscall.EPERM) || errors.Is(err, sys.ErrUnsupported) && !sys.GroupEmpty(p.pid)
@@ -94,6 +93,26 @@ func (p *Process) watch() {
 		p.fd.Close()
 	}
 	close(p.exited)
+}
+
+// reported waits for the end of a process that somebody else reaps, and returns
+// what is told of it.
+func (p *Process) reported() Exit {
+	_ = p.fd.WaitEnd() // an error: it cannot be waited for, so it counts as gone
+	if p.status != nil {
+		if exit, ok := p.status(p.pid); ok {
+			return exit
+		}
+	}
+	return Exit{Code: -1}
+}
+
+// ExitOf says in our words what wait(2) tells.
+func ExitOf(status syscall.WaitStatus) Exit {
+	if status.Signaled() {
+		return Exit{Code: -1, Signal: status.Signal(), Core: status.CoreDump()}
+	}
+	return Exit{Code: status.ExitStatus()}
 }
 
 // PID is the process's number. After [Process.Exited] it may be another's.

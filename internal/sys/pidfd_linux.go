@@ -30,6 +30,10 @@ func OpenPidFD(pid int) (*PidFD, error) {
 	return newPidFD(fd)
 }
 
+// TakePidFD makes a PidFD of a process descriptor that this process was given. It
+// owns fd, also on error.
+func TakePidFD(fd int) (*PidFD, error) { return newPidFD(fd) }
+
 // newPidFD owns fd, also on error.
 func newPidFD(fd int) (*PidFD, error) {
 	// The runtime polls only descriptors that are marked non-blocking.
@@ -93,6 +97,15 @@ func waitPidFD(fd uintptr) (status syscall.WaitStatus, done bool, err error) {
 	default:
 		return syscall.WaitStatus(fields[2]), true, nil
 	}
+}
+
+// WaitEnd parks until the process has ended, whoever's child it is, without
+// reaping it; os.ErrClosed after Close.
+func (p *PidFD) WaitEnd() error { return p.conn.Read(hasEnded) }
+
+// Control calls fn with the descriptor's number, which is good until fn returns.
+func (p *PidFD) Control(fn func(fd int)) error {
+	return p.conn.Control(func(fd uintptr) { fn(int(fd)) })
 }
 
 // Ended parks until the process has ended, without reaping it, or until ctx is

@@ -27,6 +27,9 @@ type PidFD struct{}
 
 func OpenPidFD(int) (*PidFD, error)              { return nil, ErrUnsupported }
 func (*PidFD) Wait() (syscall.WaitStatus, error) { return 0, ErrUnsupported }
+func TakePidFD(int) (*PidFD, error)              { return nil, ErrUnsupported }
+func (*PidFD) WaitEnd() error                    { return ErrUnsupported }
+func (*PidFD) Control(func(int)) error           { return ErrUnsupported }
 func (*PidFD) TryReap()                          {}
 func (*PidFD) Ended(context.Context) error       { return ErrUnsupported }
 func (*PidFD) Signal(syscall.Signal) error       { return ErrUnsupported }
