@@ -194,8 +194,11 @@ func jitter(seed, gen uint64) float64 {
 // cause says how a life ended, with what had gone wrong before.
 func (m *step) cause(l Life, ev Exited) string {
 	how := fmt.Sprintf("exited with code %d", ev.Code)
-	if ev.Signal != "" {
+	switch {
+	case ev.Signal != "":
 		how = "ended by " + ev.Signal
+	case ev.Code < 0:
+		how = "ended unseen"
 	}
 	if !l.SpawnedAt.IsZero() {
 		how += fmt.Sprintf(" after %v", round(m.now.Sub(l.SpawnedAt)))

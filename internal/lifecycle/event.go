@@ -23,6 +23,13 @@ type (
 		Gen uint64
 		PID int
 	}
+	// Adopted: the process of a former daemon is there, or what it left is.
+	Adopted struct {
+		Gen uint64
+		PID int
+	}
+	// Lost: of this life of a former daemon there is nothing.
+	Lost struct{ Gen uint64 }
 	// SpawnFailed: there is no process for this generation and will be none.
 	SpawnFailed struct {
 		Gen    uint64
@@ -64,6 +71,8 @@ func (Reload) event()       {}
 func (Delete) event()       {}
 func (Reset) event()        {}
 func (Spawned) event()      {}
+func (Adopted) event()      {}
+func (Lost) event()         {}
 func (SpawnFailed) event()  {}
 func (Online) event()       {}
 func (Listening) event()    {}

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -44,10 +45,10 @@ func (w *world) perform(t *rapid.T, a Action) {
 		if w.s.Goal != Up || w.s.Deleting {
 			t.Fatalf("spawned %d while the goal is %v", a.Gen, w.s.Goal)
 		}
-		if a.Gen <= w.previous {
+		if a.Gen <= w.previous && w.procs[a.Gen] != "lost" {
 			t.Fatalf("spawned %d after %d", a.Gen, w.previous)
 		}
-		w.previous = a.Gen
+		w.previous = max(w.previous, a.Gen)
 		w.procs[a.Gen] = "asked"
 	case Terminate:
 		if w.procs[a.Gen] != "there" || w.deaf[a.Gen] {
@@ -59,7 +60,7 @@ func (w *world) perform(t *rapid.T, a Action) {
 			t.Fatalf("kill %d, which is gone", a.Gen)
 		}
 	case Forget:
-		if len(w.procs) > 0 {
+		if maps.DeleteFunc(w.procs, func(_ uint64, is string) bool { return is == "lost" }); len(w.procs) > 0 {
 			t.Fatalf("forgets %v", w.procs)
 		}
 		w.forgot = true
@@ -155,7 +156,9 @@ func (w *world) random(t *rapid.T) {
 	if rapid.IntRange(0, 30).Draw(t, "delete") == 0 {
 		commands = []Event{Delete{}}
 	}
-	switch kind := rapid.IntRange(0, 9).Draw(t, "kind"); {
+	switch kind := rapid.IntRange(0, 10).Draw(t, "kind"); {
+	case kind == 10:
+		w.crash(t)
 	case kind < 3 || w.previous == 0:
 		w.step(t, rapid.SampledFrom(commands).Draw(t, "command"))
 	case kind < 5: // time passes
@@ -170,6 +173,35 @@ func (w *world) random(t *rapid.T) {
 			return
 		}
 		w.happen(t, gen, ev)
+	}
+}
+
+// crash is the death of who performs: the next one finds each life, in whatever
+// state it came to meanwhile, or nothing of it. What that had been told it may not have heard.
+func (w *world) crash(t *rapid.T) {
+	w.deaf = map[uint64]bool{}
+	for _, l := range w.s.Lives {
+		is := w.procs[l.Gen]
+		if rapid.IntRange(0, 2).Draw(t, "lost") > 0 {
+			if is == "asked" {
+				w.procs[l.Gen] = "there"
+			}
+			w.step(t, Adopted{l.Gen, 1})
+			continue
+		}
+		w.procs[l.Gen] = "lost"
+		next, actions := Step(w.p, w.s, Lost{l.Gen}, w.now)
+		if w.forgot {
+			return
+		}
+		w.s = next
+		for _, a := range actions {
+			w.perform(t, a)
+		}
+		if w.procs[l.Gen] == "lost" {
+			delete(w.procs, l.Gen)
+		}
+		w.check(t, Lost{l.Gen})
 	}
 }
 

@@ -46,6 +46,10 @@ func (m *step) handle(ev Event) {
 		m.forgive()
 	case Spawned:
 		m.spawned(ev)
+	case Adopted:
+		m.adopted(ev)
+	case Lost:
+		m.lost(ev)
 	case SpawnFailed:
 		m.spawnFailed(ev)
 	case Online:

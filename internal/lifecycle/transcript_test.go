@@ -170,6 +170,10 @@ func parse(t *testing.T, words []string) Event {
 		return Reset{}
 	case "spawned":
 		return Spawned{Gen: gen, PID: 100 + int(gen)}
+	case "adopted":
+		return Adopted{Gen: gen, PID: 100 + int(gen)}
+	case "lost":
+		return Lost{gen}
 	case "spawnfailed":
 		return SpawnFailed{Gen: gen, Reason: "no such file", Final: rest == "final"}
 	case "online":
