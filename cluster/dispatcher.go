@@ -118,7 +118,7 @@ func (d *dispatcher) nextToken() uint64 {
 func (d *dispatcher) event(e Event) { d.p.options.OnEvent(e) }
 
 // add takes a worker in.
-func (d *dispatcher) add(conn *ipc.Conn, o WorkerOptions) {
+func (d *dispatcher) add(conn *ipc.Conn, o WorkerOptions) *worker {
 	w := &worker{WorkerOptions: o, conn: conn, token: d.nextToken()}
 	w.hears = func(f *ipc.Frame) error {
 		d.hear(w, f)
@@ -129,6 +129,7 @@ func (d *dispatcher) add(conn *ipc.Conn, o WorkerOptions) {
 	if err := d.poller.Add(conn.Fd(), sys.Readable, w.token); err != nil {
 		d.lose(w, err)
 	}
+	return w
 }
 
 func (d *dispatcher) send(id uint64, frame []byte) {
@@ -185,6 +186,8 @@ func (d *dispatcher) release(group string) {
 		delete(l.groups, group)
 		if len(l.groups) == 0 {
 			d.shut(l)
+		} else {
+			d.note(l)
 		}
 	}
 }

@@ -30,7 +30,8 @@ type listener struct {
 	key       string              // its name on the wire; "" when closed
 	fd        int                 // -1 when closed, and for reusePort
 	groups    map[string]struct{} // it stays open while there is one
-	users     []*worker           // who has it and has not closed it
+	users     []*use              // who has it and has not closed it
+	former    []heldUse           // who had it under a former primary and is not back yet
 	seats     []*seat             // of the users that are handed connections
 	data      []byte              // of the first TLS server, for all
 	sources   []*source           // sockets that the primary accepts from
@@ -57,7 +58,24 @@ type source struct {
 	more     bool // connections may be waiting: the event that said so is used up
 }
 
+// use is what is known of a worker at a listener.
+type use struct {
+	worker    *worker
+	ask       int64 // the seq of the question that gave it the listener
+	hands     bool  // it is handed connections
+	listening bool  // it said that it serves
+}
+
 func (l *listener) closed() bool { return l.key == "" }
+
+func (l *listener) use(w *worker) *use {
+	for _, u := range l.users {
+		if u.worker == w {
+			return u
+		}
+	}
+	return nil
+}
 
 func (l *listener) seat(w *worker) *seat {
 	for _, s := range l.seats {
@@ -81,12 +99,13 @@ func (l *listener) newConn(bun bool) *wire.NewConn {
 	return l.templates[i]
 }
 
-// join makes the worker a user of l. With hands set it is handed connections.
-func (d *dispatcher) join(w *worker, l *listener, hands bool) {
+// join makes the worker a user of l.
+func (d *dispatcher) join(l *listener, u use) {
+	w := u.worker
 	l.groups[w.Group] = struct{}{}
-	l.users = append(l.users, w)
+	l.users = append(l.users, &u)
 	w.uses = append(w.uses, l)
-	if !hands {
+	if !u.hands {
 		return
 	}
 	// A newcomer is served first, and not for all the turns it was not there.
@@ -102,10 +121,11 @@ func (d *dispatcher) join(w *worker, l *listener, hands bool) {
 
 // leave ends the worker's use of l.
 func (d *dispatcher) leave(w *worker, l *listener) {
-	l.users = slices.DeleteFunc(l.users, func(u *worker) bool { return u == w })
+	l.users = slices.DeleteFunc(l.users, func(u *use) bool { return u.worker == w })
 	l.seats = slices.DeleteFunc(l.seats, func(s *seat) bool { return s.worker == w })
 	w.uses = slices.DeleteFunc(w.uses, func(u *listener) bool { return u == l })
 	d.vacate(w, l)
+	d.note(l)
 }
 
 // accept makes the primary take connections from fd for l.
@@ -138,7 +158,8 @@ func (d *dispatcher) shut(l *listener) {
 	for len(l.sources) > 0 {
 		d.stopAccepting(l, l.sources[0].fd)
 	}
-	for _, w := range l.users {
+	for _, u := range l.users {
+		w := u.worker
 		w.uses = slices.DeleteFunc(w.uses, func(u *listener) bool { return u == l })
 	}
 	for _, fd := range l.waiting {
@@ -147,9 +168,8 @@ func (d *dispatcher) shut(l *listener) {
 	if l.path != "" && l.file == sys.SocketFile(l.path) {
 		sys.RemoveSocketFile(l.path) // ours still, not a successor's
 	}
-	d.forget(l.key)
-	for i, s := range l.slots {
-		d.forget(slotName(l, i))
+	d.forget(l)
+	for _, s := range l.slots {
 		sys.Close(s.fd)
 	}
 	if l.fd >= 0 {
@@ -157,20 +177,6 @@ func (d *dispatcher) shut(l *listener) {
 	}
 	l.key, l.fd = "", -1
 	l.users, l.seats, l.waiting, l.slots = nil, nil, nil, nil
-}
-
-// hold tells the holder of a socket before it is used.
-func (d *dispatcher) hold(name string, fd int, meta string) error {
-	if d.p.options.Hold == nil {
-		return nil
-	}
-	return d.p.options.Hold.Store("listener/"+name, fd, []byte(meta))
-}
-
-func (d *dispatcher) forget(name string) {
-	if d.p.options.Hold != nil {
-		d.p.options.Hold.Delete("listener/" + name)
-	}
 }
 
 // show writes an address for people.

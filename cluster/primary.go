@@ -15,14 +15,18 @@ import (
 // ErrClosed is returned after [Primary.Run] ended.
 var ErrClosed = errors.New("cluster: primary is closed")
 
-// Holder is told of each listening socket, so that it can outlive this process.
-// Its methods are called from Run's goroutine and must not block.
+// Holder is told of each listening socket, so that it can outlive this process:
+// a later primary takes over what it holds with [Primary.Restore]. Its methods
+// are called from Run's goroutine and should not block for long.
 type Holder interface {
 	// Store is called before the socket is first used; it takes a duplicate if
 	// it wants one, fd stays the Primary's. An error fails the worker's listen.
 	Store(name string, fd int, meta []byte) error
-	// Delete says that the socket is closed.
-	Delete(name string)
+	// Update replaces what was stored beside the socket, before a worker can
+	// know of the change.
+	Update(name string, meta []byte) error
+	// Delete is called before the socket is closed.
+	Delete(name string) error
 }
 
 // PrimaryOptions configures a [Primary]. The zero value is useful.
@@ -86,6 +90,10 @@ func (p *Primary) Run(ctx context.Context) error {
 // just after the process starts: what it says waits in the channel. On error
 // conn is still the caller's.
 func (p *Primary) Add(conn *ipc.Conn, o WorkerOptions) error {
+	return p.take(o, func(d *dispatcher) { d.add(conn, o) })
+}
+
+func (p *Primary) take(o WorkerOptions, note func(*dispatcher)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -95,7 +103,7 @@ func (p *Primary) Add(conn *ipc.Conn, o WorkerOptions) error {
 		return fmt.Errorf("cluster: add worker %d: there is one of that id", o.ID)
 	}
 	p.ids[o.ID] = struct{}{}
-	p.postLocked(func(d *dispatcher) { d.add(conn, o) })
+	p.postLocked(note)
 	return nil
 }
 

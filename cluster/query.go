@@ -21,6 +21,9 @@ const backlog = 4096
 func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	id := identify(w, &m.Query)
 	l := d.table[id]
+	if l != nil && d.repeated(w, l, m.Seq) {
+		return
+	}
 	var err error
 	switch {
 	case id.kind == wire.AddressNone || m.Query.FD >= 0:
@@ -62,8 +65,9 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	}
 	// Before the reply: if that ends the channel, the worker leaves all it uses.
 	// Nothing is handed to it before this round is over.
-	d.join(w, l, fd < 0 || slot != nil)
+	d.join(l, use{worker: w, ask: m.Seq, hands: fd < 0 || slot != nil})
 	d.steer(l)
+	d.note(l)
 	d.reply(w, sent{listener: l, ask: m.Seq}, fd)
 }
 
@@ -123,12 +127,12 @@ func (d *dispatcher) open(w *worker, id ident, q *wire.Query) (*listener, error)
 		l.fd = -1
 		l.slots = []*slot{{fd: fd}}
 	}
-	if err := d.hold(holdName(l), fd, l.address); err != nil {
+	l.groups[w.Group] = struct{}{}
+	if err := d.hold(l, 0, fd); err != nil {
 		d.shut(l)
 		return nil, err
 	}
 	d.table[id] = l
-	l.groups[w.Group] = struct{}{}
 	return l, nil
 }
 
@@ -139,7 +143,10 @@ func (d *dispatcher) renew(l *listener, q *wire.Query) error {
 	if err != nil {
 		return err
 	}
-	if err := d.hold(l.key, fd, l.address); err != nil {
+	file := l.file
+	l.file = sys.SocketFile(l.path)
+	if err := d.hold(l, 0, fd); err != nil {
+		l.file = file
 		sys.Close(fd)
 		return err
 	}
@@ -154,18 +161,11 @@ func (d *dispatcher) renew(l *listener, q *wire.Query) error {
 		d.stopAccepting(l, l.fd)
 	}
 	sys.Close(l.fd)
-	l.fd, l.file = fd, sys.SocketFile(l.path)
+	l.fd = fd
 	if len(l.seats) > 0 {
 		return d.accept(l, fd)
 	}
 	return nil
-}
-
-func holdName(l *listener) string {
-	if l.reusePort {
-		return slotName(l, 0)
-	}
-	return l.key
 }
 
 // bind makes the socket as libuv does and sets l.bound.
@@ -318,17 +318,17 @@ func asked(q *wire.Query) string {
 	return show(q.AddressType, host, q.Port, q.Address)
 }
 
-// servedAddress is the address of a worker's listening notice: that of the
-// listener it was given, if it was given one.
-func (d *dispatcher) servedAddress(w *worker, q *wire.Query) string {
+// servedBy is the listener that a worker's listening notice is about, nil if it
+// was given none.
+func servedBy(w *worker, q *wire.Query) *listener {
 	for _, l := range w.uses {
 		if l.kind != q.AddressType {
 			continue
 		}
 		if l.kind == wire.UnixPath && strings.HasSuffix(q.Address, l.ident.host) ||
 			l.kind != wire.UnixPath && l.hasHost == q.HasAddress && int(l.bound.Port()) == q.Port {
-			return l.address
+			return l
 		}
 	}
-	return asked(q)
+	return nil
 }

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"strconv"
 	"syscall"
 
 	"github.com/tendproc/tend/internal/sys"
@@ -16,8 +15,6 @@ type slot struct {
 	fd     int     // owned
 	worker *worker // nil when vacant
 }
-
-func slotName(l *listener, i int) string { return l.key + "." + strconv.Itoa(i) }
 
 func (l *listener) slot(w *worker) *slot {
 	for _, s := range l.slots {
@@ -44,7 +41,7 @@ func (d *dispatcher) occupy(w *worker, l *listener) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.hold(slotName(l, len(l.slots)), fd, l.address); err != nil {
+	if err := d.hold(l, len(l.slots), fd); err != nil {
 		sys.Close(fd)
 		return nil, fmt.Errorf("%w: %w", syscall.EIO, err)
 	}

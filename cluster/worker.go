@@ -88,7 +88,7 @@ func (d *dispatcher) command(w *worker, m *wire.ClusterMessage) {
 	case wire.ActQueryServer:
 		d.query(w, m)
 	case wire.ActListening:
-		d.event(Event{Worker: w.ID, Type: WorkerListening, Address: d.servedAddress(w, &m.Query)})
+		d.listens(w, &m.Query)
 	case wire.ActClose:
 		if l := w.using(m.Key); l != nil {
 			d.closedBy(w, l)
@@ -104,6 +104,19 @@ func (d *dispatcher) command(w *worker, m *wire.ClusterMessage) {
 		}
 	case wire.ActNewConn, wire.ActDisconnect: // a primary's words
 	}
+}
+
+// listens takes the worker's word that it serves.
+func (d *dispatcher) listens(w *worker, q *wire.Query) {
+	address := asked(q)
+	if l := servedBy(w, q); l != nil {
+		address = l.address
+		if u := l.use(w); !u.listening {
+			u.listening = true
+			d.note(l)
+		}
+	}
+	d.event(Event{Worker: w.ID, Type: WorkerListening, Address: address})
 }
 
 // closedBy takes the worker off a listener that it closed. When it was the last
