@@ -16,7 +16,7 @@ var rows = [][]string{
 	3:  {"ipc", "internal/procs", "internal/machine"},
 	4:  {"child", "process"},
 	5:  {"cluster", "internal/logs"},
-	6:  {"internal/keeper", "internal/runner"},
+	6:  {"internal/keeper", "internal/runner", "internal/state"},
 	7:  {"internal/supervisor", "internal/api"},
 	8:  {},
 	9:  {"internal/daemon", "internal/cli"},
@@ -35,7 +35,7 @@ var public = []string{"ipc", "child", "process", "cluster"}
 var (
 	pure    = []string{"internal/wire", "internal/lifecycle", "internal/spec"}
 	pureStd = []string{
-		"bytes", "cmp", "encoding", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "iter",
+		"bytes", "cmp", "encoding", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash/crc32", "iter",
 		"maps", "math", "math/big", "math/bits", "math/rand/v2", "path", "path/filepath", "reflect", "regexp", "slices",
 		"sort", "strconv", "strings", "time", "unicode", "unicode/utf16", "unicode/utf8",
 	}

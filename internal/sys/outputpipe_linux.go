@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,32 @@ func OutputPipe(name string) (ours, theirs *os.File, err error) {
 		return nil, nil, os.NewSyscallError("fcntl", err)
 	}
 	return ours, theirs, nil
+}
+
+// OutputEnd makes of f, however it was opened, what [OutputPipe] gives as ours. It
+// takes f.
+func OutputEnd(f *os.File) (*os.File, error) {
+	defer f.Close()
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	cerr := raw.Control(func(from uintptr) { fd, err = Dup(int(from)) })
+	if err = errors.Join(cerr, err); err != nil {
+		return nil, err
+	}
+	// Blocking for the moment, so that the runtime's poller leaves it alone.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	ours := os.NewFile(uintptr(fd), f.Name())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		ours.Close()
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return ours, nil
 }
 
 // GrowPipe asks for a pipe buffer of size bytes. The kernel refuses (EPERM)

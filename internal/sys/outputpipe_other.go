@@ -4,6 +4,7 @@ package sys
 
 import "os"
 
+func OutputEnd(*os.File) (*os.File, error)                 { return nil, ErrUnsupported }
 func OutputPipe(string) (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }
 func GrowPipe(int, int) error                              { return ErrUnsupported }
 func ReadOnce(int, []byte) (int, error)                    { return 0, ErrUnsupported }

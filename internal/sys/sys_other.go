@@ -14,6 +14,8 @@ func Send(int, []byte, int) (int, error)                   { return 0, ErrUnsupp
 func Accept(int) (int, error)                              { return -1, ErrUnsupported }
 func Close(int) error                                      { return ErrUnsupported }
 func Dup(int) (int, error)                                 { return -1, ErrUnsupported }
+func Preallocate(*os.File, int64) error                    { return ErrUnsupported }
+func DupFile(*os.File) (*os.File, error)                   { return nil, ErrUnsupported }
 func SetNonblock(int) error                                { return ErrUnsupported }
 func PeerUID(int) (int, error)                             { return -1, ErrUnsupported }
 
