@@ -9,6 +9,7 @@ import (
 
 // Part says how to start another process of tend itself.
 type Part struct {
+	Path    string // the program; "" is this one
 	Argv    []string
 	Env     []string
 	Files   []*os.File // index = descriptor in the process; they stay the caller's
@@ -21,7 +22,7 @@ type PartProcess struct {
 	fd  int // the process descriptor
 }
 
-// StartPart starts this program anew, in the root folder.
+// StartPart starts a part of tend, in the root folder.
 func StartPart(p Part) (*PartProcess, error) {
 	attr := syscall.ProcAttr{Dir: "/", Env: p.Env, Sys: &syscall.SysProcAttr{Setsid: p.Session}}
 	for _, f := range p.Files {
@@ -29,12 +30,20 @@ func StartPart(p Part) (*PartProcess, error) {
 	}
 	fd := -1
 	attr.Sys.PidFD = &fd
-	pid, err := syscall.ForkExec("/proc/self/exe", p.Argv, &attr)
+	path := p.Path
+	if path == "" {
+		path = "/proc/self/exe"
+	}
+	pid, err := syscall.ForkExec(path, p.Argv, &attr)
 	if err != nil {
-		return nil, &os.PathError{Op: "fork/exec", Path: "/proc/self/exe", Err: err}
+		return nil, &os.PathError{Op: "fork/exec", Path: path, Err: err}
 	}
 	return &PartProcess{PID: pid, fd: fd}, nil
 }
+
+// AttachPart gives a part of tend that somebody else started, by its process
+// descriptor, which it takes.
+func AttachPart(pid, fd int) *PartProcess { return &PartProcess{PID: pid, fd: fd} }
 
 // Signal sends sig through the process descriptor, so that it can reach nobody
 // else; os.ErrProcessDone when the process has been reaped.

@@ -16,8 +16,13 @@ func Close(int) error                                      { return ErrUnsupport
 func Dup(int) (int, error)                                 { return -1, ErrUnsupported }
 func Preallocate(*os.File, int64) error                    { return ErrUnsupported }
 func DupFile(*os.File) (*os.File, error)                   { return nil, ErrUnsupported }
+func Identify(int) (FileID, error)                         { return FileID{}, ErrUnsupported }
+func SelfPidFD() (*os.File, error)                         { return nil, ErrUnsupported }
 func SetNonblock(int) error                                { return ErrUnsupported }
 func PeerUID(int) (int, error)                             { return -1, ErrUnsupported }
+
+// FileID tells open files apart.
+type FileID struct{ Dev, Ino uint64 }
 
 // Interest is what a Poller watches a descriptor for.
 type Interest uint32
