@@ -130,6 +130,7 @@ func (l *listener) record(i int) heldListener {
 		slot := slices.IndexFunc(l.slots, func(s *slot) bool { return s.worker == u.worker })
 		h.Users = append(h.Users, heldUse{Worker: u.worker.ID, Ask: u.ask, Hands: u.hands, Listening: u.listening, Slot: slot})
 	}
+	h.Users = append(h.Users, l.former...)
 	return h
 }
 
@@ -193,6 +194,7 @@ func (d *dispatcher) restore(list []*restored) {
 		case r.waits != "":
 		case r.Slot > 0 && l != nil && len(l.slots) == r.Slot:
 			l.slots = append(l.slots, &slot{fd: r.fd})
+			_ = d.hold(l, r.Slot, r.fd) // held already; now it is known as ours
 		case r.Slot > 0 || l != nil:
 			sys.Close(r.fd)
 		default:
@@ -243,10 +245,25 @@ func (d *dispatcher) restoreListener(r *restored) *listener {
 		l.groups[g] = struct{}{}
 	}
 	d.table[l.ident] = l
+	_ = d.hold(l, 0, r.fd) // held already; now it is known as ours
 	if n, err := strconv.ParseUint(l.key, 36, 64); err == nil {
 		d.keys = max(d.keys, n)
 	}
 	return l
+}
+
+// Retain is [Primary.Release] for every group that is not among groups: what was
+// restored for others is of no use any more.
+func (p *Primary) Retain(groups []string) {
+	p.post(func(d *dispatcher) {
+		for _, l := range d.table {
+			for g := range l.groups {
+				if !slices.Contains(groups, g) {
+					d.release(g)
+				}
+			}
+		}
+	})
 }
 
 // Adopt is [Primary.Add] for a worker of a former primary, with this side's end

@@ -25,6 +25,9 @@ type Options struct {
 	Version string // of the program
 }
 
+// killed is the reason to end of who asked for it, and for all to be forgotten.
+const killed = "kill"
+
 // settle is how long after the last request the memory it took is given back.
 const settle = 3 * time.Second
 
@@ -33,14 +36,12 @@ const settle = 3 * time.Second
 // have been started by a keeper. SIGHUP does nothing; SIGUSR2 opens the log
 // files anew.
 func Run(ctx context.Context, o Options) error {
-	link, err := Inherit()
+	logger := log.New(os.Stderr, fmt.Sprintf("daemon[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
+	link, err := Inherit(o.Home, logger.Printf)
 	if err != nil {
 		return err
 	}
-	d := &daemon{
-		link: link, down: make(chan struct{}), asked: make(chan string, 1),
-		log: log.New(os.Stderr, fmt.Sprintf("daemon[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC),
-	}
+	d := &daemon{link: link, down: make(chan struct{}), asked: make(chan string, 1), log: logger}
 	d.info = event.Info{Version: o.Version, API: api.Version, PID: os.Getpid(), Home: o.Home, StartedAt: time.Now()}
 	err = d.run(ctx)
 	if err != nil {
@@ -71,10 +72,11 @@ func (d *daemon) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	p, err := newParts(d.info.Home, d.log)
+	p, err := newParts(d.info.Home, d.link, d.log)
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	idle := time.AfterFunc(settle, debug.FreeOSMemory)
 	defer idle.Stop()
 	server := api.NewServer(&service{Supervisor: p.supervisor, daemon: d, logs: p.logs}, api.ServerOptions{
@@ -84,21 +86,25 @@ func (d *daemon) run(ctx context.Context) error {
 	var running group
 	stopParts := p.start(ctx, &running)
 	stopLink := running.start(ctx, "keeper", func(ctx context.Context) error {
-		return d.link.Run(ctx, func() { d.log.Print("the keeper is gone; going on without it") })
+		return d.link.Run(ctx, Handlers{
+			Exited: p.exits.told,
+			Gone:   func() { d.log.Print("the keeper is gone; starting another"); p.exits.cut() },
+		})
 	})
 	stopServer := running.start(ctx, "api", func(ctx context.Context) error { return server.Serve(ctx, d.link.Listener) })
 	if err := d.link.Ready(nil); err != nil {
 		d.log.Printf("tell the keeper: %v", err)
 	}
 	why, err := d.wait(ctx, signals, &running, p)
-	if err == nil {
-		d.end(ctx, why, p)
+	if err != nil {
+		return err // a crash in all but name: the keeper starts another, which takes over
 	}
+	d.end(ctx, why, p)
 	// In reverse. What asked for the end is answered before the server stops.
 	stopServer()
 	stopLink()
 	stopParts()
-	return errors.Join(err, running.wait())
+	return running.wait()
 }
 
 // wait returns why the daemon is to end, or the error of a part that broke.
@@ -136,7 +142,7 @@ func (d *daemon) end(ctx context.Context, why string, p *parts) {
 	}
 	d.log.Printf("ending (%s): stopping every app", why)
 	// Each app's own grace bounds this.
-	if err := p.supervisor.Shutdown(context.WithoutCancel(ctx)); err != nil {
+	if err := p.supervisor.Shutdown(context.WithoutCancel(ctx), why != killed); err != nil {
 		d.log.Printf("stop the apps: %v", err)
 	}
 	close(d.down)

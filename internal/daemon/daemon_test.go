@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	proctest.Main(m)
+	proctest.Main(m, proctest.Role{Name: "worker", Run: worker})
 }
 
 // newHome is a folder for one daemon; its log is shown when the test fails.
@@ -185,61 +185,6 @@ func TestSignals(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestDaemonKilled(t *testing.T) {
-	home := newHome(t)
-	c, info := ensure(t, home)
-	app := start(t, c, "stray", "trap '' TERM INT\nsetsid sleep 1000 &\necho $! \nwhile :; do sleep 1000; done\n")
-	tree := app.PID
-	syscall.Kill(info.PID, syscall.SIGKILL)
-	again, err := daemon.Ensure(t.Context(), home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.Close()
-	now, err := again.Ping(t.Context())
-	if err != nil || now.PID == info.PID || now.KeeperPID != info.KeeperPID {
-		t.Errorf("then there is %+v, %v", now, err)
-	}
-	if !gone(tree) {
-		t.Errorf("process %d runs unguarded", tree)
-	}
-	if list, err := again.List(t.Context(), false); err != nil || len(list.Instances) != 0 {
-		t.Errorf("the new one has %+v, %v", list, err)
-	}
-	if text := read(t, filepath.Join(home, keeper.LogName)); !strings.Contains(text, "ended by signal 9") {
-		t.Error("tend.log does not tell")
-	}
-}
-
-func TestKeeperKilled(t *testing.T) {
-	home := newHome(t)
-	c, info := ensure(t, home)
-	app := start(t, c, "quiet", "while :; do sleep 1000; done\n")
-	syscall.Kill(info.KeeperPID, syscall.SIGKILL)
-	reap(info.KeeperPID)
-	for now := info; now.KeeperPID != 0; {
-		var err error
-		if now, err = c.Ping(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if gone(app.PID) {
-		t.Error("the app went with it")
-	}
-	if _, info := ensure(t, home); info.KeeperPID != 0 {
-		t.Errorf("a second daemon: %+v", info)
-	}
-	if err := c.Kill(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	// The home is free, stale socket or not, as soon as the daemon has ended.
-	claim, err := keeper.NewClaim(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	claim.Close()
 }
 
 func TestLogsAndFlush(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/fault"
@@ -52,16 +53,22 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 	return Connect(ctx, home)
 }
 
-// RunPart runs the part of tend that args name: "keeper --home H" or "daemon
-// --home H", as [Ensure] starts them. ok is false when args are none of these.
+// RunPart runs the part of tend that args name: "keeper --home H", the same with
+// "--daemon PID" behind it, or "daemon --home H", as [Ensure] starts them. ok is false when args are none of these.
 func RunPart(ctx context.Context, args []string, version string) (ok bool, err error) {
-	if len(args) != 3 || args[1] != "--home" {
+	if len(args) < 3 || args[1] != "--home" {
 		return false, nil
 	}
-	switch home := args[2]; args[0] {
-	case "keeper":
+	switch home := args[2]; {
+	case args[0] == "keeper" && len(args) == 3:
 		return true, keeper.Run(home)
-	case "daemon":
+	case args[0] == "keeper" && len(args) == 5 && args[3] == "--daemon":
+		pid, err := strconv.Atoi(args[4])
+		if err != nil {
+			return true, err
+		}
+		return true, keeper.Inherit(home, pid)
+	case args[0] == "daemon" && len(args) == 3:
 		return true, Run(ctx, Options{Home: home, Version: version})
 	}
 	return false, nil

@@ -3,15 +3,18 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"path/filepath"
 	"time"
 
+	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/logs"
 	"github.com/tendproc/tend/internal/machine"
 	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/state"
 	"github.com/tendproc/tend/internal/supervisor"
 )
 
@@ -20,6 +23,8 @@ const lastWords = 5 * time.Second
 
 // parts are what guards apps, from the bottom up.
 type parts struct {
+	state      *state.Store
+	exits      *exits
 	logs       *logs.Store
 	primary    *cluster.Primary
 	runner     *runner.Runner
@@ -27,26 +32,88 @@ type parts struct {
 	log        *log.Logger
 }
 
-func newParts(home string, logger *log.Logger) (*parts, error) {
-	p := &parts{log: logger}
+// newParts builds the parts, with what a former daemon left in the home and with
+// the keeper.
+func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
+	p := &parts{log: logger, exits: newExits()}
+	var err error
+	if p.state, err = state.Open(home, state.Options{OnError: func(err error) { logger.Print(err) }}); err != nil {
+		return nil, err
+	}
+	for _, note := range p.state.Notes() {
+		logger.Print(note)
+	}
+	left, err := retrieve(link, p.exits)
+	if err != nil {
+		return nil, errors.Join(err, p.state.Close())
+	}
 	dir := filepath.Join(home, keeper.LogsName)
 	p.logs = logs.NewStore(logs.Options{Dir: dir, OnError: func(err error) { logger.Printf("logs: %v", err) }})
 	// What they report of each other is called only once they run.
-	var err error
-	p.primary, err = cluster.NewPrimary(cluster.PrimaryOptions{OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }})
+	p.primary, err = cluster.NewPrimary(cluster.PrimaryOptions{
+		OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }, Hold: sockets{link},
+	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.state.Close())
+	}
+	if err := p.primary.Restore(left.listeners); err != nil {
+		logger.Print(err)
 	}
 	p.runner = runner.New(runner.Options{
-		Logs: p.logs, Primary: p.primary, Home: home,
+		Logs: p.logs, Primary: p.primary, Home: home, Hold: link, Held: left.lives,
 		Report: func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
+		Status: func(k runner.Key, _ int) (child.Exit, bool) {
+			return p.exits.status(k, func() bool { return link.KeeperPID() == 0 })
+		},
 	})
-	p.supervisor = supervisor.New(supervisor.Options{Runner: p.runner, Machine: machine.OS{}, LogDir: dir})
+	p.supervisor = supervisor.New(supervisor.Options{
+		Runner: p.runner, Machine: machine.OS{}, LogDir: dir, Memory: p.state, Log: logger.Printf,
+	})
 	return p, nil
+}
+
+// left is what a former daemon had given to the keeper.
+type left struct {
+	listeners []cluster.Held
+	lives     []runner.Held
+}
+
+func retrieve(link *Link, e *exits) (l left, err error) {
+	entries, err := link.Retrieve(e.told)
+	if err != nil {
+		return l, fmt.Errorf("retrieve what the keeper holds: %w", err)
+	}
+	for _, entry := range entries {
+		e.told(entry.Message)
+		switch {
+		case cluster.Takes(entry.Name):
+			l.listeners = append(l.listeners, cluster.Held{Name: entry.Name, File: entry.File, Meta: entry.Meta})
+		case runner.Takes(entry.Name):
+			l.lives = append(l.lives, runner.Held{Name: entry.Name, PID: entry.PID, Meta: entry.Meta, File: entry.File})
+		default: // of another version, for another version
+			entry.File.Close()
+		}
+	}
+	return l, nil
+}
+
+// sockets keeps listening sockets: nobody's exit is told with them.
+type sockets struct{ *Link }
+
+func (s sockets) Store(name string, fd int, meta []byte) error {
+	return s.Link.Store(name, fd, 0, meta)
+}
+
+// close releases what outlives the parts' runs.
+func (p *parts) close() {
+	if err := p.state.Close(); err != nil {
+		p.log.Print(err)
+	}
 }
 
 // start runs the parts. The returned function stops them, top first, and waits.
 func (p *parts) start(ctx context.Context, g *group) (stop func()) {
+	stopState := g.start(ctx, "state", p.state.Run)
 	stopPrimary := g.start(ctx, "cluster", p.primary.Run)
 	stopSupervisor := g.start(ctx, "supervisor", p.supervisor.Run)
 	return func() {
@@ -55,6 +122,7 @@ func (p *parts) start(ctx context.Context, g *group) (stop func()) {
 		stopSupervisor()
 		err := p.runner.Close(soon)
 		stopPrimary()
+		stopState()
 		if err := errors.Join(err, p.logs.Stop(soon)); err != nil {
 			p.log.Printf("stop: %v", err)
 		}

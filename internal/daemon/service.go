@@ -30,7 +30,7 @@ func (s *service) Ping(context.Context) (event.Info, error) {
 // Kill asks run to end, and returns when every app is stopped.
 func (s *service) Kill(ctx context.Context) error {
 	select {
-	case s.daemon.asked <- "kill":
+	case s.daemon.asked <- killed:
 	default: // somebody asked already
 	}
 	select {

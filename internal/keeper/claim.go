@@ -146,6 +146,12 @@ func Withdraw(home string) error {
 	return err
 }
 
+// Release lets go of socket and lock, which another process has too.
+func (c *Claim) Release() error { return errors.Join(c.Listener.Close(), c.Lock.Close()) }
+
+// unseen is the exit status of a process that somebody else reaped.
+const unseen status = 0xffff
+
 // Close withdraws and lets go of socket and lock.
 func (c *Claim) Close() error {
 	return errors.Join(Withdraw(c.home), c.Listener.Close(), c.Lock.Close())
@@ -153,6 +159,9 @@ func (c *Claim) Close() error {
 
 // describe says in a log line how a process ended.
 func describe(st status) string {
+	if st == unseen {
+		return "in a way that only its parent knows"
+	}
 	if st.Signaled() {
 		return fmt.Sprintf("by signal %d (%v)", st.Signal(), st.Signal())
 	}

@@ -15,6 +15,14 @@ import (
 // and error (the log): the ready pipe.
 const KeeperReady = 3
 
+// What a keeper inherits that a daemon without one starts, besides the same.
+const (
+	HeirControl = 3 + iota
+	HeirLock
+	HeirListener
+	HeirDaemon // a descriptor of the daemon's process
+)
+
 // What a daemon inherits besides standard input (null), output and error (the log).
 const (
 	DaemonControl = 3 + iota
@@ -34,38 +42,66 @@ const (
 	MsgReady   = "ready"
 	MsgEnding  = "ending"
 	MsgUnknown = "unknown"
+	MsgBinary  = "binary"
+
+	MsgStore  = "store"
+	MsgUpdate = "update"
+	MsgDelete = "delete"
+	MsgList   = "list"
+	MsgEntry  = "entry"
+	MsgEnd    = "end"
+	MsgExited = "exited"
+	MsgError  = "error"
 )
 
-// Message is one packet on the control socket.
+// Message is one packet on the control socket. Which fields count depends on its type.
 type Message struct {
-	Type string `json:"type"`
-	Of   string `json:"of,omitempty"` // MsgUnknown: the type that was not known
+	Type   string          `json:"type"`
+	Of     string          `json:"of,omitempty"`   // MsgUnknown, MsgError: the type that it is about
+	Name   string          `json:"name,omitempty"` // of an entry
+	PID    int             `json:"pid,omitempty"`  // of the process whose exit the entry keeps
+	Meta   json.RawMessage `json:"meta,omitempty"` // the daemon's own
+	Exited bool            `json:"exited,omitempty"`
+	Status uint32          `json:"status,omitempty"` // as wait(2) gave it; with Exited
+	Path   string          `json:"path,omitempty"`   // MsgBinary
 }
 
-// maxPacket bounds one packet.
-const maxPacket = 32 << 10
+// Bounds of a packet and of what is in it.
+const (
+	maxPacket = 32 << 10
+	maxName   = 256
+	MaxMeta   = 24 << 10
+)
 
-// Send puts one message on the control socket. The queue holds many more
-// messages than either side ever has under way.
-func Send(control *os.File, m Message) error {
+// Send puts one message on the control socket, with a descriptor beside it unless
+// that is -1. It waits for room, and fails when the other end is gone.
+func Send(control *os.File, m Message, pass int) error {
 	data, err := json.Marshal(m)
 	if err != nil {
 		return err
+	}
+	if len(data) > maxPacket {
+		return fmt.Errorf("%s %s: %d bytes are too much for one packet", m.Type, m.Name, len(data))
 	}
 	raw, err := control.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var serr error
-	if err := raw.Control(func(fd uintptr) { _, serr = sys.Send(int(fd), data, -1) }); err != nil {
+	if err := raw.Write(func(fd uintptr) bool {
+		_, serr = sys.Send(int(fd), data, pass)
+		return !errors.Is(serr, syscall.EAGAIN)
+	}); err != nil {
 		return err
 	}
 	return os.NewSyscallError("sendmsg", serr)
 }
 
-// Receive calls fn with each message until the other end is gone: nil. Passed
-// descriptors are closed: no type carries any yet.
-func Receive(control *os.File, fn func(Message)) error {
+// Receive calls fn with each message until the other end is gone, which is nil,
+// or until fn returns an error, which it returns. fn owns the
+// descriptor that came beside the message, -1 for none; of several all but the
+// first are closed.
+func Receive(control *os.File, fn func(m Message, fd int) error) error {
 	raw, err := control.SyscallConn()
 	if err != nil {
 		return err
@@ -82,9 +118,7 @@ func Receive(control *os.File, fn func(Message)) error {
 		if err != nil {
 			return err
 		}
-		for _, fd := range passed {
-			_ = sys.Close(fd)
-		}
+		fd := first(passed)
 		if errors.Is(rerr, syscall.ECONNRESET) || (rerr == nil && n == 0) {
 			return nil
 		}
@@ -93,9 +127,32 @@ func Receive(control *os.File, fn func(Message)) error {
 		}
 		var m Message
 		if err := json.Unmarshal(buf[:n], &m); err != nil {
+			Discard(fd)
 			return fmt.Errorf("control socket: %w", err)
 		}
-		fn(m)
+		if err := fn(m, fd); err != nil {
+			return err
+		}
+	}
+}
+
+// first keeps one of the descriptors that came, and closes the rest.
+func first(passed []int) int {
+	for i, fd := range passed {
+		if i > 0 {
+			Discard(fd)
+		}
+	}
+	if len(passed) == 0 {
+		return -1
+	}
+	return passed[0]
+}
+
+// Discard closes a descriptor that came with a message; -1 is none.
+func Discard(fd int) {
+	if fd >= 0 {
+		_ = sys.Close(fd)
 	}
 }
 

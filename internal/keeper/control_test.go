@@ -24,7 +24,7 @@ func TestUnknownMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = raw.Control(func(fd uintptr) {
-		_, err = sys.Send(int(fd), []byte(`{"type":"store","name":"x","further":[1]}`), int(os.Stderr.Fd()))
+		_, err = sys.Send(int(fd), []byte(`{"type":"fetch","name":"x","further":[1]}`), int(os.Stderr.Fd()))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -32,25 +32,23 @@ func TestUnknownMessages(t *testing.T) {
 	answered := make(chan []Message)
 	go func() {
 		var got []Message
-		if err := Receive(theirs, func(m Message) { got = append(got, m) }); err != nil {
+		if err := Receive(theirs, func(m Message, _ int) error { got = append(got, m); return nil }); err != nil {
 			t.Error(err)
 		}
 		answered <- got
 	}()
 	taken := 0
-	if err := Receive(ours, func(m Message) {
-		k.take(m)
+	if err := Receive(ours, func(m Message, fd int) error {
+		k.take(packet{m, fd})
 		taken++
-		if err := ours.SetReadDeadline(time.Unix(1, 0)); err != nil {
-			t.Error(err)
-		}
+		return ours.SetReadDeadline(time.Unix(1, 0))
 	}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 	ours.Close()
 	got := <-answered
 	theirs.Close()
-	if taken != 1 || len(got) != 1 || got[0] != (Message{Type: MsgUnknown, Of: "store"}) {
+	if taken != 1 || len(got) != 1 || got[0].Type != MsgUnknown || got[0].Of != "fetch" {
 		t.Errorf("took %d messages and answered %+v", taken, got)
 	}
 }
@@ -65,7 +63,7 @@ func TestGarbageOnTheControlSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.Close()
-	if err := Receive(ours, func(m Message) { t.Errorf("took %+v", m) }); err == nil {
+	if err := Receive(ours, func(m Message, _ int) error { t.Errorf("took %+v", m); return nil }); err == nil {
 		t.Error("garbage was taken")
 	}
 }

@@ -12,9 +12,28 @@
 //
 //	daemon ── {"type":"ready"} ────► keeper   I serve
 //	daemon ── {"type":"ending"} ───► keeper   I end on purpose: end after me
+//	daemon ── {"type":"binary","path":"…"} ► keeper   the program to start the next time
 //	keeper ── {"type":"unknown","of":"…"} ─► daemon   I do not know that type
 //
-// The types of a descriptor store (store, update, delete, list) will join them.
-// A keeper answers what it does not know with "unknown", and closes what came
-// with it, so that a newer daemon learns what an older keeper cannot do.
+// What shall outlive the daemon is stored under a name: a descriptor, some JSON
+// that only the daemon understands, and, with a pid, how that process ended, if
+// it fell to the keeper.
+//
+//	daemon ── store name [pid] meta + fd ──► keeper   in place of what has the name
+//	daemon ── update name meta ────────────► keeper
+//	daemon ── delete name ─────────────────► keeper
+//	daemon ── list ────────────────────────► keeper
+//	keeper ── entry name pid meta [exited status] + fd ─► daemon   each, the oldest first
+//	keeper ── end ─────────────────────────► daemon
+//	keeper ── exited name pid status ──────► daemon   as soon as it is known
+//	keeper ── error of name ───────────────► daemon   refused; nothing was changed
+//
+// A packet that was sent is the keeper's, though the daemon dies at once. A keeper
+// answers what it does not know with "unknown", and closes what came with it, so
+// that a newer daemon learns what an older keeper cannot do.
+//
+// When the daemon dies, the entries stay and the apps run on: the next one takes
+// them over. When the daemon ends on purpose, or the keeper is told to end while
+// there is none, all is let go of and what is left of the apps is ended. When the
+// keeper dies the daemon starts another ([Inherit]) and stores everything anew.
 package keeper

@@ -46,7 +46,7 @@ const modeVar = "TEND_TEST_DAEMON"
 
 // fakeDaemon answers one command a connection.
 func fakeDaemon(home string) error {
-	link, err := daemon.Inherit()
+	link, err := daemon.Inherit(home, log.Printf)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,8 @@ func fakeDaemon(home string) error {
 		<-term
 		finish(link)
 	}()
-	go link.Run(context.Background(), func() {})
+	told := make(chan keeper.Message, 100)
+	go link.Run(context.Background(), daemon.Handlers{Exited: func(m keeper.Message) { told <- m }, Gone: func() {}})
 	if err := link.Ready(nil); err != nil {
 		return err
 	}

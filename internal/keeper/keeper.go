@@ -24,11 +24,8 @@ func Run(home string) error {
 	if err := sys.CloseOnExecFrom(KeeperReady); err != nil {
 		return err
 	}
-	logger := log.New(os.Stderr, fmt.Sprintf("keeper[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
-	// One processor is plenty, and saying so keeps the runtime from looking at
-	// the machine's limits from time to time. Nor is there garbage worth waiting for.
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(10)
+	logger := newLogger()
+	prepare()
 	err := errors.Join(sys.SetTitle("tend keeper"), sys.Subreaper())
 	if err != nil {
 		return errors.Join(err, SayReady(ready, "", err))
@@ -40,27 +37,79 @@ func Run(home string) error {
 	if err != nil {
 		return errors.Join(err, SayReady(ready, "", err))
 	}
-	k := &keeper{home: home, log: logger, claim: claim, ready: ready}
+	k := &keeper{home: home, log: logger, claim: claim, ready: ready, store: newStore()}
 	return errors.Join(k.run(), claim.Close())
+}
+
+// Inherit is the life of a keeper that a daemon has started whose own one died. It
+// is not the parent of that daemon, only of the next ones.
+func Inherit(home string, daemon int) error {
+	if err := sys.CloseOnExecFrom(HeirControl); err != nil {
+		return err
+	}
+	prepare()
+	k := &keeper{home: home, log: newLogger(), store: newStore(), served: true, started: time.Now()}
+	k.claim = &Claim{Lock: os.NewFile(HeirLock, "lock"), Listener: os.NewFile(HeirListener, "listener"), home: home}
+	err := errors.Join(sys.SetTitle("tend keeper"), sys.Subreaper(), sys.SetNonblock(HeirControl))
+	own, derr := sys.Dup(HeirDaemon)
+	k.daemon = sys.AttachPart(daemon, own)
+	fd, perr := sys.TakePidFD(HeirDaemon)
+	if err = errors.Join(err, derr, perr); err != nil {
+		return errors.Join(err, k.claim.Release())
+	}
+	k.listen(os.NewFile(HeirControl, "daemon"))
+	k.foreign = make(chan struct{})
+	go func() { // ends with the daemon
+		defer close(k.foreign)
+		defer fd.Close()
+		_ = fd.WaitEnd()
+	}()
+	return errors.Join(k.run(), k.claim.Close())
+}
+
+func newLogger() *log.Logger {
+	return log.New(os.Stderr, fmt.Sprintf("keeper[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
+}
+
+// prepare makes the runtime small. One processor is plenty, and saying so keeps
+// it from looking at the machine's limits from time to time. Nor is there garbage
+// worth waiting for.
+func prepare() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(10)
 }
 
 // keeper is the state of one keeper process. All of it is run's.
 type keeper struct {
-	home  string
-	log   *log.Logger
-	claim *Claim
-	ready *os.File // the starter's pipe, for the first daemon; nil after
+	home   string
+	log    *log.Logger
+	claim  *Claim
+	ready  *os.File // the starter's pipe, for the first daemon; nil after
+	store  store
+	binary string // the program that is the next daemon; "" is this one
 
-	exits  chan os.Signal // SIGCHLD
-	orders chan os.Signal // to end
+	signals
 
 	daemon  *sys.PartProcess
+	foreign chan struct{} // closed at the end of a daemon that is no child; nil for one that is
 	control *os.File
-	packets chan Message // closed by the reader of control, at its end
+	packets chan packet // closed by the reader of control, at its end
 	started time.Time
 	served  bool // this daemon was ready
 	ending  bool // it ends on purpose
 	short   int  // short lives in a row
+}
+
+// signals are what the keeper is told by the kernel.
+type signals struct {
+	exits  chan os.Signal // SIGCHLD
+	orders chan os.Signal // to end
+}
+
+// packet is a message and the descriptor beside it.
+type packet struct {
+	Message
+	fd int
 }
 
 func (k *keeper) run() error {
@@ -69,7 +118,7 @@ func (k *keeper) run() error {
 	signal.Notify(k.orders, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	// Not signal.Ignore: that would be inherited by every app.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
-	for first := true; ; first = false {
+	for first := k.daemon == nil; ; first = false {
 		if err := k.spawn(); err != nil {
 			if first {
 				return errors.Join(err, k.refuse(err))
@@ -78,19 +127,25 @@ func (k *keeper) run() error {
 			k.short++
 		} else {
 			st := k.guard()
-			k.sweep()
 			switch {
 			case k.ending:
-				return nil
+				return k.end(nil)
 			case first && !k.served:
-				return fmt.Errorf("the daemon ended %s before it was ready", describe(st))
+				return k.end(fmt.Errorf("the daemon ended %s before it was ready", describe(st)))
 			}
 			k.note(st)
 		}
 		if !k.pause(gap(k.short)) {
-			return nil
+			return k.end(nil)
 		}
 	}
+}
+
+// end lets go of everything, and ends what is left of the apps.
+func (k *keeper) end(err error) error {
+	k.store.clear()
+	k.sweep()
+	return err
 }
 
 // refuse tells the starter why there is no daemon.
@@ -100,8 +155,11 @@ func (k *keeper) refuse(err error) error {
 	return SayReady(ready, "", err)
 }
 
-// spawn starts a daemon and the reader of its messages.
+// spawn starts a daemon, unless there is one, and the reader of its messages.
 func (k *keeper) spawn() error {
+	if k.daemon != nil {
+		return nil
+	}
 	ours, theirs, err := sys.PacketPair("daemon")
 	if err != nil {
 		return err
@@ -112,11 +170,18 @@ func (k *keeper) spawn() error {
 		ready = os.Stdin // null: nobody waits for a daemon that is started again
 	}
 	k.started = time.Now()
-	k.daemon, err = sys.StartPart(sys.Part{
+	part := sys.Part{
+		Path:  k.binary,
 		Argv:  []string{"tend", "daemon", "--home", k.home},
 		Env:   os.Environ(),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
-	})
+	}
+	k.daemon, err = sys.StartPart(part)
+	if err != nil && part.Path != "" {
+		k.log.Printf("cannot start the daemon: %v; trying the program that the keeper is", err)
+		part.Path = ""
+		k.daemon, err = sys.StartPart(part)
+	}
 	if err != nil {
 		return errors.Join(err, ours.Close())
 	}
@@ -124,15 +189,24 @@ func (k *keeper) spawn() error {
 		k.ready.Close() // the daemon's now: its end tells the starter
 		k.ready = nil
 	}
-	k.control, k.served, k.ending = ours, false, false
-	k.packets = make(chan Message, 4)
-	go read(ours, k.packets, k.log) // ends with the daemon; guard waits for it
+	k.foreign, k.served, k.ending = nil, false, false
+	k.listen(ours)
 	return nil
 }
 
-func read(control *os.File, packets chan<- Message, logger *log.Logger) {
+// listen begins to read a daemon's messages. It takes control.
+func (k *keeper) listen(control *os.File) {
+	k.control = control
+	k.packets = make(chan packet, 4)
+	go read(control, k.packets, k.log) // ends with the daemon; guard waits for it
+}
+
+func read(control *os.File, packets chan<- packet, logger *log.Logger) {
 	defer close(packets)
-	err := Receive(control, func(m Message) { packets <- m })
+	err := Receive(control, func(m Message, fd int) error {
+		packets <- packet{m, fd}
+		return nil
+	})
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		logger.Printf("daemon: %v", err)
 	}
@@ -143,12 +217,12 @@ func read(control *os.File, packets chan<- Message, logger *log.Logger) {
 func (k *keeper) guard() status {
 	for {
 		select {
-		case m, ok := <-k.packets:
+		case p, ok := <-k.packets:
 			if !ok {
 				k.packets = nil // it closed the socket; its exit follows
 				continue
 			}
-			k.take(m)
+			k.take(p)
 		case sig := <-k.orders:
 			if err := k.daemon.Signal(sig.(syscall.Signal)); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				k.log.Printf("signal daemon: %v", err)
@@ -158,26 +232,58 @@ func (k *keeper) guard() status {
 				k.release()
 				return st
 			}
+		case <-k.foreign:
+			k.foreign = nil
+			k.release()
+			return unseen
 		}
 	}
 }
 
 // take handles one message of the daemon.
-func (k *keeper) take(m Message) {
-	switch m.Type {
-	case MsgReady:
-		k.served = true
-		// What starting took is not needed again.
-		debug.FreeOSMemory()
-		if err := sys.DropCode(); err != nil {
-			k.log.Print(err)
+func (k *keeper) take(p packet) {
+	var err error
+	switch p.Type {
+	case MsgStore:
+		if err = k.store.put(p.Message, p.fd); err == nil {
+			p.fd = -1
 		}
+	case MsgUpdate:
+		err = k.store.update(p.Message)
+	case MsgDelete:
+		k.store.drop(p.Name)
+	case MsgList:
+		if err = k.store.each(func(m Message, fd int) error { return Send(k.control, m, fd) }); err == nil {
+			err = Send(k.control, Message{Type: MsgEnd}, -1)
+		}
+	case MsgBinary:
+		k.binary = p.Path
+	case MsgReady:
+		k.settle()
 	case MsgEnding:
 		k.ending = true
 	default:
-		if err := Send(k.control, Message{Type: MsgUnknown, Of: m.Type}); err != nil {
-			k.log.Printf("answer daemon: %v", err)
-		}
+		k.answer(Message{Type: MsgUnknown, Of: p.Type})
+	}
+	Discard(p.fd)
+	if err != nil {
+		k.log.Printf("daemon: %v", err)
+		k.answer(Message{Type: MsgError, Of: p.Type, Name: p.Name})
+	}
+}
+
+func (k *keeper) answer(m Message) {
+	if err := Send(k.control, m, -1); err != nil {
+		k.log.Printf("answer daemon: %v", err)
+	}
+}
+
+// settle notes that the daemon serves: what starting took is not needed again.
+func (k *keeper) settle() {
+	k.served = true
+	debug.FreeOSMemory()
+	if err := sys.DropCode(); err != nil {
+		k.log.Print(err)
 	}
 }
 
@@ -192,8 +298,12 @@ func (k *keeper) reap() (st status, ended bool) {
 		if pid == 0 {
 			return st, ended
 		}
-		if k.daemon != nil && pid == k.daemon.PID {
+		if k.daemon != nil && k.foreign == nil && pid == k.daemon.PID {
 			st, ended = s, true
+			continue
+		}
+		if m, ok := k.store.exited(pid, s); ok && k.daemon != nil {
+			k.answer(m)
 		}
 	}
 }
@@ -204,8 +314,8 @@ func (k *keeper) release() {
 	// should not exist.
 	_ = k.control.SetReadDeadline(time.Now().Add(time.Second))
 	if k.packets != nil {
-		for m := range k.packets {
-			k.take(m)
+		for p := range k.packets {
+			k.take(p)
 		}
 		k.packets = nil
 	}
@@ -216,12 +326,16 @@ func (k *keeper) release() {
 
 // note says in the log what happened to the daemon, and counts.
 func (k *keeper) note(st status) {
-	k.short++
-	if time.Since(k.started) >= stable {
+	switch {
+	case k.served && st.Signaled() && st.Signal() == syscall.SIGKILL:
+		// Somebody did that to it: no sign that it cannot live with its state.
+	case time.Since(k.started) >= stable:
 		k.short = 1
+	default:
+		k.short++
 	}
-	k.log.Printf("the daemon ended %s after %v; it is started again in %v, and its list of apps begins empty: "+
-		"what ran under it was ended", describe(st), time.Since(k.started).Round(time.Millisecond), gap(k.short))
+	k.log.Printf("the daemon ended %s after %v; it is started again in %v. The apps run on",
+		describe(st), time.Since(k.started).Round(time.Millisecond), gap(k.short))
 }
 
 // pause waits, reaping; false when told to end meanwhile.

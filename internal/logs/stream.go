@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"os"
 	"sync/atomic"
 
 	"github.com/tendproc/tend/internal/sys"
@@ -46,20 +47,39 @@ func (st *Stream) Pipe(tail *Tail) (*Pipe, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, err := st.read(ours, tail)
+	if err != nil {
+		theirs.Close()
+		return nil, err
+	}
+	p.ChildEnd = theirs
+	return p, nil
+}
+
+// Adopt is [Stream.Pipe] for a process that is there already: read is this side's
+// end of its pipe, from a daemon that died. It takes read, also on error.
+func (st *Stream) Adopt(read *os.File, tail *Tail) (*Pipe, error) {
+	ours, err := sys.OutputEnd(read)
+	if err != nil {
+		return nil, err
+	}
+	return st.read(ours, tail)
+}
+
+// read makes the pipe that takes what comes out of ours, which it takes.
+func (st *Stream) read(ours *os.File, tail *Tail) (*Pipe, error) {
 	p := &Pipe{
-		ChildEnd: theirs,
-		stream:   st,
-		tail:     tail,
-		ours:     ours,
-		done:     make(chan struct{}),
-		hurry:    make(chan struct{}, 1),
+		stream: st,
+		tail:   tail,
+		ours:   ours,
+		done:   make(chan struct{}),
+		hurry:  make(chan struct{}, 1),
 	}
 	if st.target.Stamp != "" {
 		p.stamp = newStamper(st.target.Stamp)
 	}
 	if err := st.store.register(p); err != nil {
 		ours.Close()
-		theirs.Close()
 		return nil, err
 	}
 	return p, nil

@@ -39,22 +39,16 @@ type forkChannel struct {
 	waiting bool // for writability
 }
 
-// add takes ours, unless there is an error.
-func (c *channels) add(l *life, ours *os.File) (*forkChannel, error) {
-	conn, err := ipc.NewConn(ours, ipc.ConnOptions{})
-	if err != nil {
-		return nil, err
-	}
+// add takes conn, unless there is an error.
+func (c *channels) add(l *life, conn *ipc.Conn) (*forkChannel, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.startLocked(); err != nil {
-		conn.Close()
 		return nil, err
 	}
 	c.last++
 	ch := &forkChannel{all: c, life: l, id: c.last, conn: conn, turn: make(chan struct{}, 1)}
 	if err := c.poller.Add(conn.Fd(), sys.Readable, ch.id); err != nil {
-		conn.Close()
 		return nil, err
 	}
 	c.open[ch.id] = ch
@@ -220,7 +214,7 @@ func (l *life) frame(f *ipc.Frame) error {
 		f.Handle.Close()
 	}
 	if f.Kind == ipc.Ordinary && len(f.Data) > 0 {
-		l.report(classify(bytes.Clone(f.Data)))
+		l.message(bytes.Clone(f.Data))
 	}
 	return nil
 }

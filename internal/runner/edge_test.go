@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/user"
 	"slices"
@@ -13,51 +14,101 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/sys"
 )
 
 // holder keeps what a Hold is given.
 type holder struct {
-	mu      sync.Mutex // guards all below
-	stored  map[string]bool
-	deleted []Key
-	refuse  string
+	mu     sync.Mutex // guards what follows
+	stored []string
+	held   map[string]Held
+	refuse string
 }
 
-func (h *holder) Store(k Key, name string, f *os.File) error {
+func (h *holder) Store(name string, fd, pid int, meta []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if name == h.refuse {
+	what := name[strings.LastIndexByte(name, '/')+1:]
+	if what == h.refuse {
 		return errors.New("no room")
 	}
-	if _, err := f.Stat(); err != nil {
+	dup, err := sys.Dup(fd)
+	if err != nil {
 		return err
 	}
-	h.stored[name] = true
+	if old, ok := h.held[name]; ok {
+		old.File.Close()
+	} else {
+		h.stored = append(h.stored, what)
+	}
+	if h.held == nil {
+		h.held = map[string]Held{}
+	}
+	h.held[name] = Held{Name: name, PID: pid, Meta: slices.Clone(meta), File: os.NewFile(uintptr(dup), name)}
 	return nil
 }
 
-func (h *holder) Delete(k Key) {
+func (h *holder) Update(name string, meta []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.deleted = append(h.deleted, k)
+	e, ok := h.held[name]
+	if !ok {
+		return errors.New("update of nothing")
+	}
+	e.Meta = slices.Clone(meta)
+	h.held[name] = e
+	return nil
+}
+
+func (h *holder) Delete(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e, ok := h.held[name]; ok {
+		e.File.Close()
+		delete(h.held, name)
+	}
+	return nil
+}
+
+// names lists what is held.
+func (h *holder) names() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.held))
+}
+
+// give hands over copies of all that is held.
+func (h *holder) give(t *testing.T) (list []Held) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.held {
+		f, err := sys.DupFile(e.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.File = f
+		list = append(list, e)
+	}
+	return list
 }
 
 func TestAHolderIsToldBeforeTheFork(t *testing.T) {
-	for _, refuse := range []string{"", "channel", "out", "err"} {
+	for _, refuse := range []string{"", "channel", "out", "err", "stdin"} {
 		g := newRig(t)
-		h := &holder{stored: map[string]bool{}, refuse: refuse}
+		h := &holder{refuse: refuse}
 		g.r.options.Hold = h
 		k := g.spawn(g.spec("exit=0"))
 		if refuse == "" {
 			await[Gone](g, k)
-			if want := map[string]bool{"channel": true, "out": true, "err": true}; !cmp.Equal(h.stored, want) {
+			if want := []string{"out", "err", "channel", "stdin", "process"}; !slices.Equal(h.stored, want) {
 				t.Errorf("stored %v", h.stored)
 			}
 		} else {
 			await[SpawnFailed](g, k)
 		}
-		if !slices.Equal(h.deleted, []Key{k}) {
-			t.Errorf("refusing %q, deleted %v", refuse, h.deleted)
+		if left := h.names(); len(left) > 0 {
+			t.Errorf("refusing %q, %v is left", refuse, left)
 		}
 	}
 }

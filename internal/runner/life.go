@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,11 +30,13 @@ const (
 
 // life is one process from its spawn to the end of its tree.
 type life struct {
-	r      *Runner
-	spawn  Spawn
-	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
+	r     *Runner
+	spawn Spawn
+	marks
+	former *heldLife // of an adopted one: what a former runner left; start's
 	tail   *logs.Tail
 	silent chan struct{}  // closed when the channel has ended
+	ready  atomic.Bool    // it said so
 	pipes  pipes          // run's
 	proc   *child.Process // set before stdin is
 	fork   *forkChannel   // nil in cluster mode; set before stdin is
@@ -42,6 +45,13 @@ type life struct {
 	box    mailbox
 	ending ending
 	stdin  *os.File // nil when there is no live process
+	input  *os.File // becomes stdin once the process is there
+}
+
+// marks are what a process is known by.
+type marks struct {
+	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
+	tree   string // the marker of its process tree
 }
 
 // mailbox puts the facts of a life in order.
@@ -54,21 +64,21 @@ type mailbox struct {
 
 func (l *life) run() {
 	defer l.r.wg.Done()
-	proc, err := l.start()
-	if err != nil {
+	proc, first := l.begin()
+	if proc == nil {
 		l.undo()
 		l.r.forget(l)
-		l.sayFirst(SpawnFailed{Err: err})
+		l.sayFirst(first)
 		return
 	}
 	l.proc = proc
 	l.mu.Lock()
-	l.stdin = proc.Pipe(0)
+	l.stdin, l.input = l.input, nil
 	if l.ending.wish != none {
 		l.beginStopLocked()
 	}
 	l.mu.Unlock()
-	l.sayFirst(Spawned{PID: proc.PID()})
+	l.sayFirst(first)
 	select {
 	case <-proc.Exited():
 		l.end()
@@ -76,6 +86,19 @@ func (l *life) run() {
 		l.waitForStop()
 		l.letGo()
 	}
+}
+
+// begin makes the process, or takes it over, and says so; without one the report
+// says why there is none.
+func (l *life) begin() (*child.Process, Report) {
+	if l.former != nil {
+		return l.adopt()
+	}
+	proc, err := l.start()
+	if err != nil {
+		return nil, SpawnFailed{Err: err}
+	}
+	return proc, Spawned{PID: proc.PID()}
 }
 
 // end reports the exit, sees to it that nothing is left, and reports that.
@@ -148,6 +171,7 @@ func (l *life) letGo() {
 	l.mu.Lock()
 	l.box.last = true
 	l.mu.Unlock()
+	l.unhold()
 	if l.fork != nil {
 		l.fork.close()
 	}
@@ -156,9 +180,6 @@ func (l *life) letGo() {
 	}
 	l.pipes.release()
 	l.r.forget(l)
-	if l.r.options.Hold != nil {
-		l.r.options.Hold.Delete(l.spawn.Key)
-	}
 }
 
 // undo takes back what start had done before it failed.
@@ -180,8 +201,14 @@ func (l *life) closeStdin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stdin != nil {
+		l.unholdOne(heldInput)
 		l.stdin.Close()
 		l.stdin = nil
+	}
+	if l.input != nil {
+		l.unholdOne(heldInput)
+		l.input.Close()
+		l.input = nil
 	}
 }
 
@@ -222,7 +249,8 @@ func (l *life) sayFirst(first Report) {
 	l.mu.Lock()
 	l.box.waiting = append([]Report{first}, l.box.waiting...)
 	l.box.open = true
-	if _, failed := first.(SpawnFailed); failed {
+	switch first.(type) {
+	case SpawnFailed, Lost:
 		l.box.waiting = l.box.waiting[:1]
 		l.box.last = true
 	}
@@ -266,6 +294,16 @@ func (l *life) deliver() {
 		l.mu.Lock()
 	}
 	l.box.busy = false
+}
+
+// message takes what the process said. It is called before the message is gone
+// from the channel: that it is ready outlives us.
+func (l *life) message(data []byte) {
+	rep := classify(data)
+	if _, ready := rep.(Ready); ready {
+		l.noteReady()
+	}
+	l.report(rep)
 }
 
 // classify says what a message from the process means.

@@ -34,6 +34,14 @@ type Report interface{ report() }
 // Spawned: the process exists.
 type Spawned struct{ PID int }
 
+// Adopted: the process of a former daemon exists, or has ended just now. What
+// that daemon may have heard and not remembered is told again: Online, Listening, Ready.
+type Adopted struct{ PID int }
+
+// Lost: of the process of a former daemon there is nothing, or there never was
+// one. Last report of its key, which may be spawned again.
+type Lost struct{}
+
 // SpawnFailed: there is no process and will be none for this key. The error
 // carries a code (internal/fault). Last report of its key.
 type SpawnFailed struct{ Err error }
@@ -76,6 +84,8 @@ type Exited struct {
 type Gone struct{ Log []string }
 
 func (Spawned) report()      {}
+func (Adopted) report()      {}
+func (Lost) report()         {}
 func (SpawnFailed) report()  {}
 func (Online) report()       {}
 func (Listening) report()    {}

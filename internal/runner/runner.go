@@ -3,11 +3,11 @@ package runner
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
@@ -25,17 +25,12 @@ type Options struct {
 	// goroutines, but for one key from one at a time, in order.
 	Report func(Key, Report)
 
-	Hold Hold // nil for none
-}
+	Hold Hold   // nil for none
+	Held []Held // what a former runner's Hold kept; the runner takes the files
 
-// Hold keeps duplicates of descriptors over the daemon's death. Its methods may
-// be called from any goroutine.
-type Hold interface {
-	// Store is told of our end of a channel or an output pipe before the fork
-	// that gives the other end to a process. f stays the runner's.
-	Store(k Key, name string, f *os.File) error
-	// Delete says that nothing of that life is needed any more.
-	Delete(k Key)
+	// Status tells how an adopted process ended, which somebody else reaps. It may
+	// wait for that to be told. Nil: nobody knows.
+	Status func(k Key, pid int) (child.Exit, bool)
 }
 
 // Runner runs processes. Its methods may be called from any goroutine; those
@@ -48,7 +43,8 @@ type Runner struct {
 	channels channels // of fork mode
 	usage    usage
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex        // guards what follows
+	held       map[Key]*heldLife // not adopted yet
 	lives      map[Key]*life
 	workers    map[uint64]*life // by NODE_UNIQUE_ID
 	lastWorker uint64           // ids are never used twice: old messages may still be on their way
@@ -58,12 +54,18 @@ type Runner struct {
 // New returns a runner without processes. Its [Runner.ClusterEvent] is to be
 // the primary's OnEvent.
 func New(o Options) *Runner {
-	return &Runner{
+	r := &Runner{
 		options: o,
 		cut:     make(chan struct{}),
+		held:    heldLives(o.Held),
 		lives:   make(map[Key]*life),
 		workers: make(map[uint64]*life),
 	}
+	r.options.Held = nil
+	for _, h := range r.held {
+		r.lastWorker = max(r.lastWorker, h.meta.Worker)
+	}
+	return r
 }
 
 // Spawn starts a process. What comes of it is reported.
@@ -75,15 +77,22 @@ func (r *Runner) Spawn(s Spawn) {
 		r.refuse(s, closed)
 		return
 	}
-	l := &life{r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{})}
+	l := &life{r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{}), marks: marks{tree: newTree()}}
 	if s.App.Mode == spec.Cluster {
 		r.lastWorker++
 		l.worker = r.lastWorker
+	}
+	r.beginLocked(l)
+	r.mu.Unlock()
+}
+
+// beginLocked makes l one of the lives and lets it run. It needs r.mu held.
+func (r *Runner) beginLocked(l *life) {
+	if l.worker != 0 {
 		r.workers[l.worker] = l
 	}
-	r.lives[s.Key] = l
+	r.lives[l.spawn.Key] = l
 	r.wg.Add(1)
-	r.mu.Unlock()
 	go l.run() // ends with the life; Close waits for it
 }
 
@@ -182,7 +191,7 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 	case cluster.WorkerListenFailed:
 		l.report(ListenFailed{Address: ev.Address, Err: ev.Err})
 	case cluster.WorkerMessage:
-		l.report(classify(ev.Message))
+		l.message(ev.Message)
 	case cluster.WorkerLeaving:
 		l.report(Leaving{})
 	case cluster.WorkerDisconnected:

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -63,29 +62,49 @@ func (l *life) start() (*child.Process, error) {
 		return nil, err
 	}
 	defer theirs.Close()
+	stdin, err := l.openInput()
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
 	path, argv0, args := program(app)
 	proc, err := child.Start(child.Command{
 		Path: path, Argv0: argv0, Args: args,
 		Dir: app.Cwd,
 		Env: l.environment(who),
 		Stdio: []child.Stdio{
-			child.Pipe(), child.File(l.pipes.out.ChildEnd), child.File(l.pipes.err.ChildEnd), child.File(theirs),
+			child.File(stdin), child.File(l.pipes.out.ChildEnd), child.File(l.pipes.err.ChildEnd), child.File(theirs),
 		},
-		Credential: cred,
+		Credential: cred, Tree: l.tree,
 	})
 	if err != nil {
 		return nil, startFault(app, err)
 	}
+	l.holdProcess(proc)
 	return proc, nil
+}
+
+// openInput makes the pipe to the process's standard input and returns its end.
+func (l *life) openInput() (theirs *os.File, err error) {
+	ours, theirs, err := sys.ChildPipe("stdin "+l.spawn.App.Name, true)
+	if err != nil {
+		return nil, systemFault(l.spawn.App, err)
+	}
+	if err := l.hold(heldInput, ours, nil); err != nil {
+		ours.Close()
+		theirs.Close()
+		return nil, systemFault(l.spawn.App, err)
+	}
+	l.mu.Lock()
+	l.input = ours
+	l.mu.Unlock()
+	return theirs, nil
 }
 
 // openOutput makes the pipes to the logs.
 func (l *life) openOutput() error {
-	app, id := l.spawn.App, l.spawn.Key.ID
-	outPath, errPath := app.LogPaths(id)
-	for _, t := range []logs.Target{{Name: "out", Path: outPath}, {Name: "err", Path: errPath}} {
-		t.App, t.Namespace, t.ID = app.Name, app.Namespace, id
-		t.Stamp, t.Raw = app.LogDate, app.LogMode == "raw"
+	app := l.spawn.App
+	for _, t := range l.targets() {
 		st, err := l.r.options.Logs.Open(t)
 		if err != nil {
 			l.pipes.closeChildEnds()
@@ -94,7 +113,7 @@ func (l *life) openOutput() error {
 		l.pipes.streams = append(l.pipes.streams, st)
 		p, err := st.Pipe(l.tail)
 		if err == nil {
-			err = l.hold(t.Name, p.ReadEnd())
+			err = l.hold(t.Name, p.ReadEnd(), nil)
 		}
 		if t.Name == "out" {
 			l.pipes.out = p
@@ -109,6 +128,19 @@ func (l *life) openOutput() error {
 	return nil
 }
 
+// targets are the two streams of the process.
+func (l *life) targets() []logs.Target {
+	app, id := l.spawn.App, l.spawn.Key.ID
+	outPath, errPath := app.LogPaths(id)
+	list := []logs.Target{{Name: heldOut, Path: outPath}, {Name: heldErr, Path: errPath}}
+	for i := range list {
+		t := &list[i]
+		t.App, t.Namespace, t.ID = app.Name, app.Namespace, id
+		t.Stamp, t.Raw = app.LogDate, app.LogMode == "raw"
+	}
+	return list
+}
+
 // openChannel makes the channel and gives our end to who reads it: the primary
 // or a reader of this life. It returns the child's end.
 func (l *life) openChannel() (theirs *os.File, err error) {
@@ -117,36 +149,41 @@ func (l *life) openChannel() (theirs *os.File, err error) {
 	if err != nil {
 		return nil, systemFault(app, err)
 	}
-	if err := l.hold("channel", ours); err != nil {
-		ours.Close()
-		theirs.Close()
-		return nil, systemFault(app, err)
-	}
-	if l.worker != 0 {
-		err = l.joinCluster(ours)
-	} else {
-		l.fork, err = l.r.channels.add(l, ours)
-	}
-	if err != nil {
-		ours.Close()
+	if err := l.giveChannel(ours); err != nil {
 		theirs.Close()
 		return nil, systemFault(app, err)
 	}
 	return theirs, nil
 }
 
-func (l *life) joinCluster(ours *os.File) error {
+// giveChannel gives our end of the channel to who reads it. It takes ours.
+func (l *life) giveChannel(ours *os.File) error {
 	conn, err := ipc.NewConn(ours, ipc.ConnOptions{})
 	if err != nil {
-		return err
+		return errors.Join(err, ours.Close())
 	}
-	err = l.r.options.Primary.Add(conn, cluster.WorkerOptions{
-		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
-	})
+	err = l.holdFD(heldChannel, conn.Fd(), 0, l.channelMeta())
+	switch {
+	case err != nil:
+	case l.worker != 0:
+		err = l.joinCluster(conn)
+	default:
+		l.fork, err = l.r.channels.add(l, conn)
+	}
 	if err != nil {
 		conn.Close()
 	}
 	return err
+}
+
+func (l *life) joinCluster(conn *ipc.Conn) error {
+	add := l.r.options.Primary.Add
+	if l.former != nil {
+		add = l.r.options.Primary.Adopt
+	}
+	return add(conn, cluster.WorkerOptions{
+		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
+	})
 }
 
 func scheduler(s spec.Scheduler) cluster.Scheduler {
@@ -158,16 +195,6 @@ func scheduler(s spec.Scheduler) cluster.Scheduler {
 	default:
 		return cluster.RoundRobin
 	}
-}
-
-func (l *life) hold(name string, f *os.File) error {
-	if l.r.options.Hold == nil || f == nil {
-		return nil
-	}
-	if err := l.r.options.Hold.Store(l.spawn.Key, name, f); err != nil {
-		return fmt.Errorf("keep %s of %s: %w", name, l.spawn.App.Name, err)
-	}
-	return nil
 }
 
 // startFault says what was wrong with the command, and what to do.

@@ -342,7 +342,7 @@ func TestShutdownRefusesCommands(t *testing.T) {
 	run(t, func(b *bench) {
 		b.always("web", worker)
 		b.start("web", 2)
-		if err := b.sup.Shutdown(b.ctx); err != nil || b.alive() != 0 {
+		if err := b.sup.Shutdown(b.ctx, false); err != nil || b.alive() != 0 {
 			t.Errorf("%d left, %v", b.alive(), err)
 		}
 		_, err := b.sup.Start(b.ctx, request("more", 0))

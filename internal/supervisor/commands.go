@@ -125,17 +125,24 @@ func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, er
 }
 
 // Shutdown stops every instance, refuses further commands, and returns when all
-// processes are gone. Run goes on until its context ends.
-func (s *Supervisor) Shutdown(ctx context.Context) error {
+// processes are gone. Run goes on until its context ends. With resume the next
+// daemon starts again what was up; else it begins with nothing.
+func (s *Supervisor) Shutdown(ctx context.Context, resume bool) error {
 	_, err := s.command(ctx, "stop", func(l *loop, w *wait) error {
 		l.closing = true
+		if resume {
+			l.rememberUp()
+		}
 		for _, sl := range l.living(l.order) {
 			l.step(sl, lifecycle.Stop{})
 			w.awaitGone(sl)
 		}
 		return nil
 	})
-	return err
+	if err == nil && !resume {
+		err = s.ask(ctx, (*loop).unrememberAll)
+	}
+	return errors.Join(err, s.o.Memory.Sync(ctx))
 }
 
 // each does fn to every instance of req's target and waits for what fn says.
@@ -170,6 +177,9 @@ func (s *Supervisor) command(ctx context.Context, op string, fn func(l *loop, w 
 		return event.Outcome{}, during(op, err)
 	}
 	if w.err == nil {
+		if err := s.o.Memory.Sync(ctx); err != nil {
+			w.out.Warnings = append(w.out.Warnings, err.Error()+"; if the machine stops now, this is forgotten")
+		}
 		return w.out, nil
 	}
 	if f, ok := errors.AsType[*fault.Error](w.err); ok && w.tail != nil && len(f.Log) == 0 {

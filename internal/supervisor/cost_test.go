@@ -6,32 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tendproc/tend/internal/event"
-	"github.com/tendproc/tend/internal/lifecycle"
 	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/spec"
 )
-
-// journal notes the events it is told.
-type journal struct{ events []string }
-
-func (j *journal) Record(ev event.Event, st lifecycle.State) {
-	j.events = append(j.events, fmt.Sprintf("%s %v", ev.Type, st.Phase))
-}
-
-func TestJournalIsToldEverything(t *testing.T) {
-	run(t, func(b *bench) {
-		j := &journal{}
-		_ = b.sup.ask(b.ctx, func(l *loop) { l.o.Journal = j })
-		b.start("web", 0)
-		_, _ = b.sup.Delete(b.ctx, act("web"))
-		var got string
-		_ = b.sup.ask(b.ctx, func(*loop) { got = fmt.Sprint(j.events) })
-		if want := "[created stopped changed starting changed starting changed running changed stopping exited stopping deleted stopped]"; got != want {
-			t.Errorf("got %s\nwant %s", got, want)
-		}
-	})
-}
 
 // prompt answers every order at once.
 type prompt struct {
@@ -43,14 +20,14 @@ func (e *prompt) Spawn(s runner.Spawn) {
 	if e.spawned != nil {
 		e.spawned <- time.Now()
 	}
-	e.sup.Report(s.Key, runner.Spawned{PID: s.Key.ID + 1})
-	e.sup.Report(s.Key, runner.Online{})
-	e.sup.Report(s.Key, runner.Listening{Address: "tcp :3000"})
+	e.report(s.Key, runner.Spawned{PID: s.Key.ID + 1})
+	e.report(s.Key, runner.Online{})
+	e.report(s.Key, runner.Listening{Address: "tcp :3000"})
 }
 
 func (e *prompt) Terminate(k runner.Key) {
-	e.sup.Report(k, runner.Exited{})
-	e.sup.Report(k, runner.Gone{})
+	e.report(k, runner.Exited{})
+	e.report(k, runner.Gone{})
 }
 
 func (e *prompt) Unroute(runner.Key) {}
@@ -60,7 +37,7 @@ func (e *prompt) Release(string)     {}
 func crowd(b *testing.B, spawned chan time.Time) *Supervisor {
 	e := &prompt{edge: &edge{}}
 	sup := New(Options{Runner: e, Machine: machine{}, LogDir: "/logs", MaxBoots: 64})
-	e.sup = sup
+	e.sup.Store(sup)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- sup.Run(ctx) }()

@@ -2,11 +2,14 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -38,7 +41,7 @@ type program struct {
 
 // edge pretends to be the runner. Its processes live in the bubble's time.
 type edge struct {
-	sup *Supervisor
+	sup atomic.Pointer[Supervisor]
 
 	mu       sync.Mutex // guards what follows
 	programs map[string]func(k runner.Key) program
@@ -52,6 +55,8 @@ type proc struct {
 	pid   int
 	ended bool
 }
+
+func (e *edge) report(k runner.Key, r runner.Report) { e.sup.Load().Report(k, r) }
 
 func (e *edge) act(format string, args ...any) { e.acts = append(e.acts, fmt.Sprintf(format, args...)) }
 
@@ -80,11 +85,11 @@ func (e *edge) Spawn(s runner.Spawn) {
 		p.program = f(s.Key)
 	}
 	if p.failed != nil {
-		e.after(time.Millisecond, func() { e.sup.Report(s.Key, runner.SpawnFailed{Err: p.failed}) })
+		e.after(time.Millisecond, func() { e.report(s.Key, runner.SpawnFailed{Err: p.failed}) })
 		return
 	}
 	e.procs[s.Key] = p
-	e.after(time.Millisecond, func() { e.sup.Report(s.Key, runner.Spawned{PID: p.pid}) })
+	e.after(time.Millisecond, func() { e.report(s.Key, runner.Spawned{PID: p.pid}) })
 	for d, r := range map[time.Duration]runner.Report{
 		p.online:  runner.Online{},
 		p.refused: runner.ListenFailed{Address: "tcp :3000", Err: errors.New("address in use")},
@@ -118,7 +123,7 @@ func (e *edge) tell(k runner.Key, r runner.Report) {
 	lives := p != nil && !p.ended
 	e.mu.Unlock()
 	if lives {
-		e.sup.Report(k, r)
+		e.report(k, r)
 	}
 }
 
@@ -131,7 +136,7 @@ func (e *edge) exit(k runner.Key, code int, signal string) {
 	}
 	p.ended = true
 	e.mu.Unlock()
-	e.sup.Report(k, runner.Exited{Exit: event.Exit{Gen: k.Gen, PID: p.pid, Code: code, Signal: signal, At: time.Now()}})
+	e.report(k, runner.Exited{Exit: event.Exit{Gen: k.Gen, PID: p.pid, Code: code, Signal: signal, At: time.Now()}})
 	e.after(p.lingers, func() { e.gone(k) })
 }
 
@@ -141,7 +146,7 @@ func (e *edge) gone(k runner.Key) {
 	delete(e.procs, k)
 	e.mu.Unlock()
 	if p != nil {
-		e.sup.Report(k, runner.Gone{Log: p.log})
+		e.report(k, runner.Gone{Log: p.log})
 	}
 }
 
@@ -166,6 +171,34 @@ func (e *edge) note(format string, args ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.act(format, args...)
+}
+
+// Adopt finds a process that a former supervisor started.
+func (e *edge) Adopt(s runner.Spawn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.procs[s.Key]
+	if p == nil {
+		return false
+	}
+	e.act("adopt %d.%d", s.Key.ID, s.Key.Gen)
+	e.after(time.Millisecond, func() {
+		e.report(s.Key, runner.Adopted{PID: p.pid})
+		e.mu.Lock()
+		ended := p.ended
+		e.mu.Unlock()
+		if ended {
+			e.report(s.Key, runner.Exited{Exit: event.Exit{Gen: s.Key.Gen, PID: p.pid, Code: p.code, At: time.Now()}})
+			e.gone(s.Key)
+		}
+	})
+	return true
+}
+
+func (e *edge) Retain(apps []string) []runner.Key {
+	slices.Sort(apps)
+	e.note("retain %s", strings.Join(apps, " "))
+	return nil
 }
 
 func (e *edge) Unroute(k runner.Key)    { e.note("unroute %d.%d", k.ID, k.Gen) }
@@ -222,6 +255,9 @@ type bench struct {
 	t   *testing.T
 	sup *Supervisor
 	ctx context.Context
+
+	brain *brain
+	end   func() // of the supervisor
 }
 
 // run gives test a running supervisor in a bubble of its own.
@@ -229,24 +265,74 @@ func run(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		e := &edge{programs: map[string]func(runner.Key) program{}, procs: map[runner.Key]*proc{}}
-		sup := New(Options{Runner: e, Machine: machine{}, LogDir: "/logs", MaxBoots: 64})
-		e.sup = sup
-		done := make(chan error, 1)
-		go func() { done <- sup.Run(ctx) }()
-		test(&bench{edge: e, t: t, sup: sup, ctx: ctx})
-		if err := sup.Shutdown(ctx); err != nil {
+		b := &bench{edge: e, t: t, ctx: ctx, brain: &brain{values: map[string]json.RawMessage{}}}
+		b.begin()
+		e.took()
+		test(b)
+		if err := b.sup.Shutdown(ctx, false); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
 		if n := e.alive(); n != 0 {
 			t.Errorf("%d processes left after shutdown", n)
 		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
+		b.end()
+		if len(b.brain.values) > 0 {
+			t.Errorf("still remembered: %v", b.brain.values)
 		}
 	})
 }
+
+// begin starts a supervisor with what is remembered.
+func (b *bench) begin() {
+	ctx, cancel := context.WithCancel(b.ctx)
+	b.sup = New(Options{Runner: b.edge, Machine: machine{}, LogDir: "/logs", MaxBoots: 64, Memory: b.brain, Log: b.t.Logf})
+	b.edge.sup.Store(b.sup)
+	done := make(chan error, 1)
+	sup := b.sup
+	go func() { done <- sup.Run(ctx) }()
+	b.end = func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Errorf("run: %v", err)
+		}
+	}
+	synctest.Wait()
+}
+
+// crash ends the supervisor where it is, and starts the next one.
+func (b *bench) crash() {
+	b.end()
+	b.begin()
+	b.wait(ms)
+}
+
+// brain is a memory that outlives supervisors.
+type brain struct {
+	mu     sync.Mutex // guards values
+	values map[string]json.RawMessage
+}
+
+func (m *brain) Found() map[string]json.RawMessage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.values)
+}
+
+func (m *brain) Put(key string, value []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values[key] = slices.Clone(value)
+}
+
+func (m *brain) Delete(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.values, key)
+}
+
+func (m *brain) Sync(context.Context) error { return nil }
 
 // always makes every process of app the same.
 func (b *bench) always(app string, p program) {

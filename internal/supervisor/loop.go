@@ -25,6 +25,7 @@ type loop struct {
 	rolls   map[string]*roll // by app, while it goes on
 	held    map[string]bool  // apps for which the edge may hold listeners
 	closing bool             // Shutdown was called
+	resume  map[int]bool     // with closing: who is to be started by the next daemon
 	pending []func()         // what follows from the event being handled
 }
 
@@ -48,10 +49,14 @@ func (l *loop) stepAs(sl *slot, ev lifecycle.Event, told event.Type) {
 	before := sl.state.Phase
 	var actions []lifecycle.Action
 	sl.state, actions = lifecycle.Step(sl.policy(), sl.state, ev, time.Now())
+	l.remember(sl)
 	for _, a := range actions {
 		l.perform(sl, a, before)
 	}
 	l.adopt(sl)
+	if !sl.specKept {
+		l.remember(sl)
+	}
 	l.tell(sl, told)
 	if sl.idle() {
 		l.release(sl.spec.Name)
@@ -118,9 +123,6 @@ func (l *loop) publish(sl *slot, ev event.Event) {
 	l.seq++
 	view := sl.view
 	ev.Seq, ev.At, ev.Instance = l.seq, time.Now(), &view
-	if l.o.Journal != nil {
-		l.o.Journal.Record(ev, sl.state)
-	}
 	l.bus.Publish(ev)
 }
 
@@ -131,6 +133,7 @@ func (l *loop) create(a spec.App) *slot {
 		state: lifecycle.State{Seed: rand.Uint64()}, listening: map[uint64][]string{},
 	}
 	l.nextID++
+	l.rememberIDs()
 	l.slots[sl.id] = sl
 	l.order = append(l.order, sl.id)
 	sl.view = sl.look()
@@ -141,11 +144,13 @@ func (l *loop) create(a spec.App) *slot {
 // forget drops a deleted slot.
 func (l *loop) forget(sl *slot) {
 	sl.deleted = true
+	l.unremember(sl)
 	sl.view = sl.look()
 	delete(l.slots, sl.id)
 	l.order = slices.DeleteFunc(l.order, func(id int) bool { return id == sl.id })
 	if len(l.order) == 0 {
 		l.nextID = 0
+		l.rememberIDs()
 	}
 	l.publish(sl, event.Event{Type: event.Deleted})
 }
@@ -296,6 +301,7 @@ func (l *loop) specs(ids []int) map[int]spec.App {
 func (l *loop) respec(sl *slot, a spec.App) {
 	renamed, old := a.Name != sl.spec.Name, sl.spec.Name
 	sl.spec = a
+	sl.specKept = false
 	if renamed {
 		sl.index = l.freeIndex(a.Name, sl)
 		l.release(old)
@@ -307,7 +313,7 @@ func (l *loop) respec(sl *slot, a spec.App) {
 func (l *loop) adopt(sl *slot) {
 	if c := sl.state.Current(); sl.next != nil && c != nil && c.Gen >= sl.nextGen {
 		a := *sl.next
-		sl.next = nil
+		sl.next, sl.specKept = nil, false
 		l.respec(sl, a)
 	}
 }

@@ -16,6 +16,7 @@ type roll struct {
 	core  lifecycle.Roll
 	specs map[int]spec.App // of the new generations, nil for the old ones
 	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
+	turns map[int]rollTurn // of the instances that it has begun with
 	w     *wait
 	err   error // the first failure
 }
@@ -57,7 +58,7 @@ func (l *loop) rollsOf(w *wait, list []*slot, parallel int) (rolls []*roll) {
 		name := sl.spec.Name
 		r := l.rolls[name]
 		if r == nil {
-			r = &roll{app: name, core: lifecycle.Roll{Parallel: parallel}, down: map[int]bool{}, w: w}
+			r = &roll{app: name, core: lifecycle.Roll{Parallel: parallel}, down: map[int]bool{}, turns: map[int]rollTurn{}, w: w}
 			l.rolls[name] = r
 			rolls = append(rolls, r)
 			w.pending++
@@ -72,6 +73,7 @@ func (l *loop) rollsOf(w *wait, list []*slot, parallel int) (rolls []*roll) {
 func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
 	var next []int
 	r.core, next = lifecycle.Rollout(r.core, ev)
+	l.rememberRoll(r)
 	for _, id := range next {
 		sl := l.slots[id]
 		if sl == nil || sl.state.Goal == lifecycle.Down && !r.down[id] { // since then
@@ -83,17 +85,26 @@ func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
 	}
 	if r.core.Finished && l.rolls[r.app] == r {
 		delete(l.rolls, r.app)
+		l.o.Memory.Delete(rollKey(r.app))
 		r.w.finish(r.err)
 	}
 }
 
 // replace begins with one instance and watches what becomes of it.
 func (l *loop) replace(r *roll, sl *slot) {
-	old, c := sl.key().Gen, coming{want: sl.state.Gen + 1}
+	turn := rollTurn{Old: sl.key().Gen, New: sl.state.Gen + 1}
 	if a, ok := r.specs[sl.id]; ok {
-		sl.next, sl.nextGen = &a, c.want
+		sl.next, sl.nextGen, sl.specKept = &a, turn.New, false
 	}
+	r.turns[sl.id] = turn
+	l.rememberRoll(r)
 	l.step(sl, lifecycle.Reload{})
+	l.watchTurn(r, sl, turn)
+}
+
+// watchTurn waits for what becomes of an instance that is being replaced.
+func (l *loop) watchTurn(r *roll, sl *slot, turn rollTurn) {
+	old, c := turn.Old, coming{want: turn.New}
 	sl.await(func(sl *slot) bool {
 		ev := lifecycle.RollEvent{ID: sl.id}
 		switch c.look(sl) {
@@ -111,7 +122,10 @@ func (l *loop) replace(r *roll, sl *slot) {
 			ev.Stage = lifecycle.Left
 			r.w.warnings = append(r.w.warnings, leftFault("reload", sl).Error())
 		}
-		sl.next = nil
+		sl.next, sl.specKept = nil, false
+		if !sl.deleted {
+			l.remember(sl)
+		}
 		l.roll(r, ev)
 		return true
 	})

@@ -24,6 +24,10 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 			l.boots.ends(k, bootForked)
 		}
 		l.step(sl, lifecycle.Spawned{Gen: k.Gen, PID: r.PID})
+	case runner.Adopted:
+		l.step(sl, lifecycle.Adopted{Gen: k.Gen, PID: r.PID})
+	case runner.Lost:
+		l.step(sl, lifecycle.Lost{Gen: k.Gen})
 	case runner.SpawnFailed:
 		l.boots.ends(k, 0)
 		sl.last = words{gen: k.Gen, err: r.Err}

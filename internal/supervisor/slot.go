@@ -37,6 +37,8 @@ type slot struct {
 	listening map[uint64][]string // addresses by generation
 	tickets   []ticket
 	deleted   bool
+	kept      []byte // as last remembered
+	specKept  bool   // spec and next are remembered as they are
 }
 
 // words are what is known of why a generation ended.

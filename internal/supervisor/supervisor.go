@@ -17,13 +17,13 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"syscall"
 	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
-	"github.com/tendproc/tend/internal/lifecycle"
 	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/spec"
 )
@@ -33,6 +33,8 @@ import (
 // are called by the loop. The others are called by whoever asks and may block.
 type Runner interface {
 	Spawn(s runner.Spawn)
+	Adopt(s runner.Spawn) bool
+	Retain(apps []string) []runner.Key
 	Terminate(k runner.Key)
 	Kill(k runner.Key)
 	Unroute(k runner.Key)
@@ -46,20 +48,25 @@ type Runner interface {
 	Usage(pids []int) []event.Usage
 }
 
-// Journal is told every event in order, with the state that the instance is in
-// after it, so that a successor can take up from there. Record is called by
-// the loop and must not block.
-type Journal interface {
-	Record(ev event.Event, state lifecycle.State)
+// Memory is what outlives this process. Put and Delete are called by the loop,
+// before it acts on what it has decided; when they return, it is remembered.
+type Memory interface {
+	Found() map[string]json.RawMessage // what a former daemon put there
+	Put(key string, value []byte)
+	Delete(key string)
+	Sync(ctx context.Context) error // it outlives the machine, too
 }
 
 // Options are the parts a supervisor is built from.
 type Options struct {
 	Runner   Runner
 	Machine  spec.Machine
-	LogDir   string  // where logs go by default
-	MaxBoots int     // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
-	Journal  Journal // nil for none
+	LogDir   string // where logs go by default
+	MaxBoots int    // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
+	Memory   Memory // nil for none
+
+	// Log is told what could not be restored; nil ignores.
+	Log func(format string, args ...any)
 }
 
 // Supervisor guards apps. Its methods may be called from any goroutine; they
@@ -76,6 +83,12 @@ func New(o Options) *Supervisor {
 	if o.MaxBoots <= 0 {
 		o.MaxBoots = max(1, o.Machine.CPUs())
 	}
+	if o.Memory == nil {
+		o.Memory = forgetful{}
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
 	return &Supervisor{o: o, inbox: newInbox(), over: make(chan struct{})}
 }
 
@@ -85,6 +98,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer s.bus.Close()
 	defer close(s.over)
 	l := newLoop(s.o, &s.bus)
+	l.restore()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -1,0 +1,272 @@
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/daemon"
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/keeper"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/loadgen"
+	"github.com/tendproc/tend/internal/proctest"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// worker serves its pid on the address args[0], as a worker of a cluster.
+func worker(args []string) int {
+	l, err := cluster.Listen("tcp", args[0])
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, strconv.Itoa(os.Getpid()))
+	})}
+	go func() {
+		<-cluster.Disconnected()
+		_ = srv.Shutdown(context.Background())
+	}()
+	_ = srv.Serve(l)
+	return 0
+}
+
+// serve starts workers and returns where they answer.
+func serve(t *testing.T, c *api.Client, scheduler string, n int) (url string) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, scheduler)
+	if err := os.Symlink(proctest.Self(), path); err != nil {
+		t.Fatal(err)
+	}
+	mode, instances, args := "cluster", strconv.Itoa(n), []string{"127.0.0.1:0"}
+	_, err := c.Start(t.Context(), spec.Start{
+		Word:    path,
+		Options: spec.Options{Mode: &mode, Instances: &instances, Args: &args, Scheduler: &scheduler},
+		Caller:  spec.Caller{Cwd: dir, Env: append(os.Environ(), proctest.RoleEnv("worker"))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.List(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list.Apps {
+		if a.Spec.Name == scheduler {
+			return "http://" + strings.TrimPrefix(a.Listening[0], "tcp ") + "/"
+		}
+	}
+	t.Fatal("it listens nowhere")
+	return ""
+}
+
+// crash kills the daemon and waits for the next one.
+func crash(t *testing.T, home string, pid int) (*api.Client, event.Info) {
+	t.Helper()
+	syscall.Kill(pid, syscall.SIGKILL)
+	for {
+		c, err := daemon.Connect(t.Context(), home)
+		if err != nil {
+			t.Fatal(err) // nobody is ever refused
+		}
+		t.Cleanup(func() { c.Close() })
+		if info, err := c.Ping(t.Context()); err == nil && info.PID != pid {
+			return c, info
+		}
+	}
+}
+
+func pidsOf(t *testing.T, c *api.Client) (pids []int, restarts int) {
+	t.Helper()
+	list, err := c.List(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range list.Instances {
+		pids, restarts = append(pids, in.PID), restarts+in.Restarts
+	}
+	return pids, restarts
+}
+
+// The daemon may die at any moment, again and again: no request is lost, and
+// every process is the same.
+func TestDaemonKilledUnderLoad(t *testing.T) {
+	for _, scheduler := range []string{"rr", "shared", "reuseport"} {
+		t.Run(scheduler, func(t *testing.T) {
+			home := newHome(t)
+			c, info := ensure(t, home)
+			url := serve(t, c, scheduler, 2)
+			before, _ := pidsOf(t, c)
+			ctx, cancel := context.WithCancel(t.Context())
+			loaded := make(chan loadgen.Result, 1)
+			const clients = 8
+			connected := make(chan struct{})
+			var answers atomic.Int64
+			go func() {
+				r, err := loadgen.Run(ctx, loadgen.Options{
+					URL: url, Clients: clients, KeepAlive: true, Pause: time.Millisecond,
+					Key: func([]byte) string {
+						if answers.Add(1) == 20*clients {
+							close(connected)
+						}
+						return ""
+					},
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				loaded <- r
+			}()
+			<-connected
+			for range 12 {
+				c, info = crash(t, home, info.PID)
+			}
+			cancel()
+			r := <-loaded
+			if r.Failed() > 0 || r.Count(loadgen.OK) == 0 {
+				t.Errorf("%v", &r)
+			}
+			if after, restarts := pidsOf(t, c); !slices.Equal(after, before) || restarts > 0 {
+				t.Errorf("processes %v, then %v; %d restarts", before, after, restarts)
+			}
+			if info.KeeperPID == 0 {
+				t.Error("there is no keeper")
+			}
+		})
+	}
+}
+
+// What ended while there was no daemon is known by how it ended, and comes back.
+func TestDaemonAndAppKilled(t *testing.T) {
+	home := newHome(t)
+	c, info := ensure(t, home)
+	app := start(t, c, "mortal", "while :; do sleep 1000; done\n")
+	tree := start(t, c, "stray", "trap '' TERM INT\nsetsid sleep 1000 &\nwhile :; do sleep 1000; done\n")
+	syscall.Kill(info.PID, syscall.SIGSTOP) // so that it hears of nothing
+	syscall.Kill(app.PID, syscall.SIGKILL)
+	c, info = crash(t, home, info.PID)
+	in := await(t, c, app.ID, func(in event.Instance) bool { return in.Gen == 2 && in.Phase == lifecycle.Running })
+	if in.LastExit == nil || in.LastExit.Signal != "SIGKILL" || in.LastExit.PID != app.PID || in.Restarts != 1 {
+		t.Errorf("%+v, last exit %+v", in, in.LastExit)
+	}
+	if in := await(t, c, tree.ID, func(event.Instance) bool { return true }); in.PID != tree.PID {
+		t.Errorf("%+v", in)
+	}
+	if err := c.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !gone(tree.PID) {
+		t.Error("what was adopted is not ended")
+	}
+	if text := read(t, filepath.Join(home, keeper.LogName)); !strings.Contains(text, "ended by signal 9") {
+		t.Error("tend.log does not tell")
+	}
+}
+
+// await follows an instance until it is as wanted.
+func await(t *testing.T, c *api.Client, id int, want func(event.Instance) bool) (in event.Instance) {
+	t.Helper()
+	found := errors.New("found")
+	err := c.Watch(t.Context(), func(ev event.Event) error {
+		list := []event.Instance{}
+		if ev.Snapshot != nil {
+			list = ev.Snapshot.Instances
+		} else if ev.Instance != nil {
+			list = append(list, *ev.Instance)
+		}
+		for _, one := range list {
+			if one.ID == id && want(one) {
+				in = one
+				return found
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, found) {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// The keeper may die too: the daemon makes another, which knows all there is.
+func TestKeeperKilled(t *testing.T) {
+	home := newHome(t)
+	c, info := ensure(t, home)
+	app := start(t, c, "quiet", "while :; do sleep 1000; done\n")
+	url := serve(t, c, "rr", 2)
+	before, _ := pidsOf(t, c)
+	for range 3 {
+		syscall.Kill(info.KeeperPID, syscall.SIGKILL)
+		old := info.KeeperPID
+		for info.KeeperPID == old || info.KeeperPID == 0 {
+			var err error
+			if info, err = c.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, info = crash(t, home, info.PID)
+		if r, err := loadgen.Run(t.Context(), loadgen.Options{URL: url, Clients: 2, Requests: 20}); err != nil || r.Failed() > 0 {
+			t.Errorf("%v, %v", &r, err)
+		}
+	}
+	if after, restarts := pidsOf(t, c); !slices.Equal(after, before) || restarts > 0 || gone(app.PID) {
+		t.Errorf("processes %v, then %v", before, after)
+	}
+	if err := c.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The home is free as soon as the daemon has ended.
+	claim, err := keeper.NewClaim(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim.Close()
+}
+
+// A signal ends the daemon and the apps; with the next daemon what was up is up
+// again, and stopped is stopped. After a kill nothing is remembered.
+func TestWhatIsRemembered(t *testing.T) {
+	home := newHome(t)
+	c, info := ensure(t, home)
+	up := start(t, c, "up", "while :; do sleep 1000; done\n")
+	down := start(t, c, "down", "while :; do sleep 1000; done\n")
+	if _, err := c.Stop(t.Context(), spec.Act{Target: "down"}); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(info.PID, syscall.SIGTERM)
+	reap(info.KeeperPID)
+	if !gone(up.PID) {
+		t.Error("the app runs on")
+	}
+	c, info = ensure(t, home)
+	in := await(t, c, up.ID, func(in event.Instance) bool { return in.Phase == lifecycle.Running })
+	if in.App != "up" || in.PID == up.PID {
+		t.Errorf("%+v", in)
+	}
+	if in := await(t, c, down.ID, func(event.Instance) bool { return true }); in.Phase != lifecycle.Stopped {
+		t.Errorf("%+v", in)
+	}
+	if err := c.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reap(info.KeeperPID)
+	c, _ = ensure(t, home)
+	if list, err := c.List(t.Context(), false); err != nil || len(list.Instances) > 0 {
+		t.Errorf("after a kill there is %+v, %v", list.Instances, err)
+	}
+}
