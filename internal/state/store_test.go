@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -162,62 +161,6 @@ func TestReleasedFormats(t *testing.T) {
 		}
 		shut(t, s)
 	}
-}
-
-// A disk that is full stops nothing; what it has stays whole, and when there is
-// room again all is written.
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("no small disk to be had: %v", err)
-	}
-	defer syscall.Unmount(dir, 0)
-	told := 0
-	s, err := state.Open(dir, state.Options{OnError: func(error) { told++ }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Put("a", []byte("1"))
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err == nil {
-		t.Fatal("the disk is not full")
-	}
-	big, _ := json.Marshal(strings.Repeat("x", 50_000))
-	for i := range 20 {
-		s.Put("b"+strconv.Itoa(i), big)
-	}
-	if err := s.Sync(t.Context()); err == nil || told != 1 {
-		t.Errorf("sync: %v, told %d times", err, told)
-	}
-	if other, err := state.Open(copyOf(t, dir), state.Options{}); err != nil || string(other.Found()["a"]) != "1" || len(other.Notes()) > 0 {
-		t.Errorf("the disk has %v, %v", other, err)
-	} else {
-		other.Close()
-	}
-	for i := range 20 {
-		s.Delete("b" + strconv.Itoa(i))
-	}
-	os.Remove(ballast)
-	s.Put("a", []byte("2"))
-	if err := s.Sync(t.Context()); err != nil {
-		t.Error(err)
-	}
-	shut(t, s)
-	s = open(t, dir)
-	defer shut(t, s)
-	if string(s.Found()["a"]) != "2" || len(s.Found()) != 1 {
-		t.Errorf("found %v", s.Found())
-	}
-}
-
-func copyOf(t *testing.T, dir string) string {
-	to := t.TempDir()
-	for _, name := range []string{"state.json", "state.journal"} {
-		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-			os.WriteFile(filepath.Join(to, name), text, 0o600)
-		}
-	}
-	return to
 }
 
 // Files that somebody removed come back.
