@@ -16,6 +16,7 @@ type worker struct {
 	seq     int64 // of the next message to it
 	bun     bool  // it speaks Bun's dialect
 	leaving bool  // it said that it goes
+	drains  bool  // it has the preload
 	load    load
 	sent    ledger
 	uses    []*listener // those it was given and has not closed
@@ -65,6 +66,7 @@ func (d *dispatcher) hear(w *worker, f *ipc.Frame) {
 	case ipc.Ordinary:
 		d.event(Event{Worker: w.ID, Type: WorkerMessage, Message: bytes.Clone(f.Data)})
 	case ipc.OtherInternal:
+		d.preload(w, f)
 	}
 	closeHandle(f) // nobody here asks for sockets
 }

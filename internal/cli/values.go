@@ -175,6 +175,7 @@ func (v *values) options() (spec.Options, error) {
 		MinUptime: v.duration("min-uptime"), RestartDelay: v.duration("restart-delay"),
 		Backoff: v.duration("exp-backoff-restart-delay"), StopExitCodes: v.codes("stop-exit-codes"),
 		StopSignal: v.text("stop-signal"), KillTimeout: v.duration("kill-timeout"),
+		Drain: v.flag("no-drain", false), DrainTimeout: v.duration("drain-timeout"),
 		TreeKill: v.flag("no-treekill", false), StopMessage: v.flag("shutdown-with-message", true),
 		WaitReady: v.flag("wait-ready", true), ListenTimeout: v.duration("listen-timeout"),
 		InstanceVar: v.text("instance-var"), UID: v.text("uid"), GID: v.text("gid"),

@@ -2,9 +2,12 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -60,7 +63,7 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 		logger.Print(err)
 	}
 	p.runner = runner.New(runner.Options{
-		Logs: p.logs, Primary: p.primary, Home: home, Hold: link, Held: left.lives,
+		Logs: p.logs, Primary: p.primary, Home: home, Preload: preload(home, logger), Hold: link, Held: left.lives,
 		Report: func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
 		Status: func(k runner.Key, _ int) (child.Exit, bool) {
 			return p.exits.status(k, func() bool { return link.KeeperPID() == 0 })
@@ -70,6 +73,34 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 		Runner: p.runner, Machine: machine.OS{}, LogDir: dir, Memory: p.state, Log: logger.Printf,
 	})
 	return p, nil
+}
+
+// preload puts the preload of Node workers into the home, under a name that
+// says what is in it: workers of another version have theirs. "" if it cannot.
+func preload(home string, logger *log.Logger) string {
+	sum := sha256.Sum256([]byte(cluster.Preload))
+	path := filepath.Join(home, "preload-"+hex.EncodeToString(sum[:4])+".cjs")
+	if text, err := os.ReadFile(path); err == nil && string(text) == cluster.Preload {
+		return path
+	}
+	if err := replaceFile(path, cluster.Preload); err != nil {
+		logger.Printf("reloads will cut idle connections of Node workers: %v", err)
+		return ""
+	}
+	return path
+}
+
+// replaceFile writes beside, and then puts the file in its place.
+func replaceFile(path, text string) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // left is what a former daemon had given to the keeper.

@@ -93,7 +93,7 @@ type (
 	Spawn      struct{ Gen uint64 } // answered by Spawned or SpawnFailed
 	Cancel     struct{ Gen uint64 } // need not be spawned any more; if it is not, SpawnFailed answers
 	Unroute    struct{ Gen uint64 } // no new connections
-	Disconnect struct{ Gen uint64 } // close the channel when the old connections are done
+	Disconnect struct{ Gen uint64 } // finish the old connections, then close the channel: within Policy.Drain
 	Terminate  struct{ Gen uint64 } // ask to end
 	Kill       struct{ Gen uint64 } // the whole tree
 	Forget     struct{}             // the instance is deleted and nothing of it is left

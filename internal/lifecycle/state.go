@@ -19,7 +19,8 @@ type Policy struct {
 	Backoff       time.Duration // first delay of the operator's own backoff; 0 for the built-in one
 	ListenTimeout time.Duration // how long it may take to become ready
 	Prove         time.Duration // who neither listens nor says ready is ready after staying up this long
-	Grace         time.Duration // how long a process may drain, and how long it may take to end
+	Drain         time.Duration // how long a process may take to finish its old connections
+	Grace         time.Duration // how long a process may take to end
 }
 
 // State is all that is known of one instance. It is plain data: it can be

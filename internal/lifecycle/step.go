@@ -262,7 +262,7 @@ func (m *step) succeed(l *Life) {
 		if m.p.Cluster {
 			m.do(Unroute{c.Gen})
 			m.do(Disconnect{c.Gen})
-			c.Stage, c.Deadline = Draining, m.now.Add(m.p.Grace)
+			c.Stage, c.Deadline = Draining, m.now.Add(m.p.Drain)
 		} else {
 			m.end(c)
 		}

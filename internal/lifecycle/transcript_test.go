@@ -20,7 +20,7 @@ var base = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func defaults() Policy {
 	return Policy{
 		Cluster: true, Autorestart: true, MaxRestarts: 16, Window: time.Minute, MinUptime: time.Second,
-		ListenTimeout: 30 * time.Second, Prove: time.Second, Grace: 1600 * time.Millisecond,
+		ListenTimeout: 30 * time.Second, Prove: time.Second, Drain: 1600 * time.Millisecond, Grace: 1600 * time.Millisecond,
 	}
 }
 

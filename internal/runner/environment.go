@@ -23,7 +23,8 @@ var foreign = []string{
 }
 
 // program says what is executed for an app.
-func program(app spec.App) (path, argv0 string, args []string) {
+func (l *life) program() (path, argv0 string, args []string) {
+	app := l.spawn.App
 	switch {
 	case app.Shell:
 		path = app.Interpreter
@@ -38,13 +39,23 @@ func program(app spec.App) (path, argv0 string, args []string) {
 	case app.Interpreter == "":
 		return app.Script, "", app.Args
 	}
-	args = slices.Concat(app.InterpreterArgs, []string{app.Script}, app.Args)
+	args = slices.Concat(l.preload(), app.InterpreterArgs, []string{app.Script}, app.Args)
 	if app.Runtime == spec.Node {
 		// As typed in a shell: ps shows "node /srv/app.js". Not so for others: a
 		// Python finds its virtual environment by the path it is called by.
 		argv0 = filepath.Base(app.Interpreter)
 	}
 	return app.Interpreter, argv0, args
+}
+
+// preload is the flag that lets a Node worker leave unnoticed. The file is in the
+// home, which is closed to other users.
+func (l *life) preload() []string {
+	app, path := l.spawn.App, l.r.options.Preload
+	if !app.Drain || path == "" || app.Runtime != spec.Node || l.worker == 0 || app.UID != nil || app.GID != nil {
+		return nil
+	}
+	return []string{"--require", path}
 }
 
 // environment is what the process sees: the app's own, and what it is told of

@@ -25,6 +25,8 @@ type Options struct {
 	// goroutines, but for one key from one at a time, in order.
 	Report func(Key, Report)
 
+	Preload string // path of cluster.Preload, for Node workers; "" for none
+
 	Hold Hold   // nil for none
 	Held []Held // what a former runner's Hold kept; the runner takes the files
 
@@ -125,10 +127,11 @@ func (r *Runner) Unroute(k Key) {
 	}
 }
 
-// Disconnect tells a cluster's worker to finish its connections and go.
+// Disconnect tells a cluster's worker to finish its connections and go, within
+// the app's drain timeout.
 func (r *Runner) Disconnect(k Key) {
 	if l := r.life(k); l != nil && l.worker != 0 {
-		r.options.Primary.Disconnect(l.worker)
+		r.options.Primary.Drain(l.worker, l.spawn.App.DrainTimeout)
 	}
 }
 

@@ -94,7 +94,8 @@ func TestHowAProgramIsCalled(t *testing.T) {
 		{spec.App{Script: "a | b", Shell: true, Interpreter: "/bin/bash"}, "/bin/bash", "", []string{"-c", "a | b"}},
 		{spec.App{Script: "a $1", Shell: true, Args: []string{"1"}}, "/bin/sh", "", []string{"-c", "a $1", "sh", "1"}},
 	} {
-		path, argv0, args := program(test.app)
+		l := &life{r: &Runner{}, spawn: Spawn{App: test.app}}
+		path, argv0, args := l.program()
 		if path != test.path || argv0 != test.argv0 || !slices.Equal(args, test.args) {
 			t.Errorf("%+v: %q %q %q", test.app, path, argv0, args)
 		}

@@ -67,7 +67,7 @@ func (l *life) start() (*child.Process, error) {
 		return nil, err
 	}
 	defer stdin.Close()
-	path, argv0, args := program(app)
+	path, argv0, args := l.program()
 	proc, err := child.Start(child.Command{
 		Path: path, Argv0: argv0, Args: args,
 		Dir: app.Cwd,

@@ -44,9 +44,11 @@ type App struct {
 	Backoff       time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
 	StopExitCodes []int         `json:"stop_exit_codes,omitempty"`
 
-	StopSignal    string        `json:"stop_signal"`  // "SIGINT" for Node and Bun, else "SIGTERM"
-	KillTimeout   time.Duration `json:"kill_timeout"` // grace between the stop signal and SIGKILL; default 1600ms
-	TreeKill      bool          `json:"treekill"`     // signals go to the whole process tree; default true
+	StopSignal    string        `json:"stop_signal"`   // "SIGINT" for Node and Bun, else "SIGTERM"
+	KillTimeout   time.Duration `json:"kill_timeout"`  // grace between the stop signal and SIGKILL; default 1600ms
+	Drain         bool          `json:"drain"`         // a Node worker loads tend's preload, to leave unnoticed; default true
+	DrainTimeout  time.Duration `json:"drain_timeout"` // how long a replaced worker may take to finish its connections; default 10s
+	TreeKill      bool          `json:"treekill"`      // signals go to the whole process tree; default true
 	StopMessage   bool          `json:"shutdown_with_message,omitempty"`
 	WaitReady     bool          `json:"wait_ready,omitempty"`
 	ListenTimeout time.Duration `json:"listen_timeout"` // how long a start may take to listen or be ready; default 30s

@@ -18,6 +18,7 @@ const (
 	DefaultMaxRestarts   = 16
 	DefaultMinUptime     = time.Second
 	DefaultKillTimeout   = 1600 * time.Millisecond
+	DefaultDrainTimeout  = 10 * time.Second
 	DefaultListenTimeout = 30 * time.Second
 	DefaultInstanceVar   = "NODE_APP_INSTANCE"
 )
@@ -38,7 +39,7 @@ func defaults() App {
 	return App{
 		Namespace: DefaultNamespace, Mode: Fork, Instances: 1,
 		Autorestart: true, MaxRestarts: DefaultMaxRestarts, MinUptime: DefaultMinUptime,
-		KillTimeout: DefaultKillTimeout, TreeKill: true, ListenTimeout: DefaultListenTimeout,
+		KillTimeout: DefaultKillTimeout, Drain: true, DrainTimeout: DefaultDrainTimeout, TreeKill: true, ListenTimeout: DefaultListenTimeout,
 		InstanceVar: DefaultInstanceVar,
 	}
 }
@@ -250,6 +251,7 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 		{"--restart-delay", o.RestartDelay, &a.RestartDelay, 0},
 		{"--exp-backoff-restart-delay", o.Backoff, &a.Backoff, 0},
 		{"--kill-timeout", o.KillTimeout, &a.KillTimeout, DefaultKillTimeout},
+		{"--drain-timeout", o.DrainTimeout, &a.DrainTimeout, DefaultDrainTimeout},
 		{"--listen-timeout", o.ListenTimeout, &a.ListenTimeout, DefaultListenTimeout},
 	} {
 		if err := duration(d.field, d.given, d.to, d.without); err != nil {
@@ -297,6 +299,9 @@ func (a *App) applyStop(_ Machine, o Options) error {
 			}
 			a.StopSignal = name
 		}
+	}
+	if o.Drain != nil {
+		a.Drain = *o.Drain
 	}
 	if o.TreeKill != nil {
 		a.TreeKill = *o.TreeKill

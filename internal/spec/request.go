@@ -44,6 +44,8 @@ type Options struct {
 	StopExitCodes   *[]int            `json:"stop_exit_codes,omitempty"`
 	StopSignal      *string           `json:"stop_signal,omitempty"`
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
+	Drain           *bool             `json:"drain,omitempty"`
+	DrainTimeout    *time.Duration    `json:"drain_timeout,omitempty"`
 	TreeKill        *bool             `json:"treekill,omitempty"`
 	StopMessage     *bool             `json:"shutdown_with_message,omitempty"`
 	WaitReady       *bool             `json:"wait_ready,omitempty"`

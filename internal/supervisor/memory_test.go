@@ -67,7 +67,7 @@ func TestCrashInAReload(t *testing.T) {
 			go func() { _, _ = b.sup.Reload(b.ctx, act("web")) }()
 			b.wait(at)
 			b.crash()
-			b.wait(10 * time.Second)
+			b.wait(time.Minute)
 			for _, in := range b.list() {
 				if in.Phase != lifecycle.Running || in.Gen != 2 || in.Restarts != 1 {
 					t.Errorf("after a crash at %v: %+v", at, in)

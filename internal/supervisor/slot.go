@@ -85,8 +85,11 @@ func (sl *slot) policy() lifecycle.Policy {
 		Autorestart: a.Autorestart, StopExitCodes: a.StopExitCodes,
 		MaxRestarts: a.MaxRestarts, MinUptime: a.MinUptime,
 		RestartDelay: a.RestartDelay, Backoff: a.Backoff,
-		ListenTimeout: a.ListenTimeout, Grace: a.KillTimeout,
+		ListenTimeout: a.ListenTimeout, Drain: a.DrainTimeout, Grace: a.KillTimeout,
 		Window: max(leastWindow, time.Duration(a.MaxRestarts)*(a.MinUptime+time.Second)),
+	}
+	if !a.Drain { // it keeps connections as long as it likes
+		p.Drain = p.Grace
 	}
 	switch {
 	case p.Cluster:

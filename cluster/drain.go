@@ -1,0 +1,59 @@
+package cluster
+
+import (
+	_ "embed"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/tendproc/tend/ipc"
+)
+
+// Preload is a program that a Node worker loads before its own, by node's flag
+// --require: with it [Primary.Drain] can let the worker go without any client
+// noticing. It does nothing before that.
+//
+//go:embed preload.cjs
+var Preload string
+
+// What the preload and the primary say to each other; see preload.cjs.
+const (
+	actHello   = "hello"
+	actDrained = "drained"
+)
+
+// Drain tells the worker to take no new connection, to finish those it has, each
+// with its next answer, and then to disconnect. timeout is how long the caller
+// will wait: shortly before that, WebSockets are told to close. A worker without
+// the [Preload] is told to disconnect at once: [Primary.Disconnect].
+func (p *Primary) Drain(id uint64, timeout time.Duration) {
+	p.post(func(d *dispatcher) { d.drain(id, timeout) })
+}
+
+func (d *dispatcher) drain(id uint64, timeout time.Duration) {
+	w := d.workers[id]
+	if w == nil || w.conn == nil {
+		return
+	}
+	if !w.drains {
+		d.disconnect(id)
+		return
+	}
+	d.setAway(w)
+	line := append([]byte(`{"cmd":"NODE_TEND","act":"drain","timeout":`), strconv.FormatInt(timeout.Milliseconds(), 10)...)
+	d.post(w, append(line, '}', '\n'), -1)
+}
+
+// preload takes a word of the worker's preload.
+func (d *dispatcher) preload(w *worker, f *ipc.Frame) {
+	var m struct{ Cmd, Act string }
+	if json.Unmarshal(f.Data, &m) != nil || m.Cmd != "NODE_TEND" {
+		return
+	}
+	switch m.Act {
+	case actHello:
+		w.drains = true
+	case actDrained:
+		d.disconnect(w.ID)
+	}
+}

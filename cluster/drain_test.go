@@ -1,0 +1,207 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tendproc/tend/internal/loadgen"
+)
+
+// keeping is a crew of testdata/keep.js under the preload.
+type keeping struct {
+	*crew
+	node, preload string
+	scheduler     Scheduler
+	port          int
+	env           []string
+}
+
+func newKeeping(t *testing.T, node, kind string, s Scheduler) *keeping {
+	t.Helper()
+	k := &keeping{crew: newCrew(t), node: node, scheduler: s, port: freePort(t)}
+	k.env = []string{"KIND=" + kind, fmt.Sprint("PORT=", k.port)}
+	if strings.HasPrefix(kind, "https") {
+		k.env = append(k.env, certificate(t)...)
+	}
+	k.preload = filepath.Join(t.TempDir(), "preload.cjs")
+	if err := os.WriteFile(k.preload, []byte(Preload), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (k *keeping) worker() uint64 {
+	k.t.Helper()
+	script, err := filepath.Abs("testdata/keep.js")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	id := k.forkArgs(k.node, []string{"--require", k.preload, script}, k.scheduler, k.env...)
+	k.crew.port(id)
+	return id
+}
+
+// replace lets a worker go for another one, and returns the new one.
+func (k *keeping) replace(old uint64, timeout time.Duration) uint64 {
+	k.t.Helper()
+	id := k.worker()
+	k.p.Drain(old, timeout)
+	return id
+}
+
+// Clients that keep their connections notice nothing of a worker that is replaced.
+func TestNodeDrainsUnnoticed(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		for _, s := range []Scheduler{RoundRobin, Shared, ReusePort} {
+			t.Run(s.String(), func(t *testing.T) {
+				k := newKeeping(t, node, "http", s)
+				id := k.worker()
+				ctx, cancel := context.WithCancel(t.Context())
+				loaded := make(chan loadgen.Result, 2)
+				for _, keep := range []bool{true, false} {
+					go func() {
+						r, err := loadgen.Run(ctx, loadgen.Options{URL: fmt.Sprintf("http://127.0.0.1:%d/", k.port), Clients: 6, KeepAlive: keep})
+						if err != nil {
+							t.Error(err)
+						}
+						loaded <- r
+					}()
+				}
+				for range 2 {
+					old := id
+					id = k.replace(old, patience)
+					k.ev.of(old, WorkerDisconnected)
+					k.exit(old)
+				}
+				cancel()
+				for range 2 {
+					if r := <-loaded; r.Failed() > 0 || r.Count(loadgen.OK) == 0 {
+						t.Errorf("%v: %+v", &r, r.Errors)
+					}
+				}
+			})
+		}
+	})
+}
+
+// An idle connection is not cut: its next answer is its last.
+func TestNodeDrainSpares(t *testing.T) {
+	dials := map[string]func(addr string) (net.Conn, error){
+		"http": func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) },
+		"https": func(addr string) (net.Conn, error) {
+			return tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		},
+	}
+	eachNode(t, func(t *testing.T, node string) {
+		for kind, dial := range dials {
+			t.Run(kind, func(t *testing.T) {
+				k := newKeeping(t, node, kind, RoundRobin)
+				old := k.worker()
+				c, err := dial(fmt.Sprint("127.0.0.1:", k.port))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				c.SetDeadline(time.Now().Add(patience))
+				in := bufio.NewReader(c)
+				ask := func() (closing bool) {
+					fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+					resp, err := http.ReadResponse(in, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					io.Copy(io.Discard, resp.Body)
+					return resp.Close
+				}
+				if ask() {
+					t.Fatal("closed before its time")
+				}
+				k.replace(old, patience)
+				for !ask() { // until the worker has heard of it
+				}
+				k.ev.of(old, WorkerDisconnected)
+			})
+		}
+	})
+}
+
+func TestNodeDrainsHTTP2(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "https2", RoundRobin)
+		old := k.worker()
+		client := &http.Client{Timeout: patience, Transport: &http.Transport{
+			ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		}}
+		defer client.CloseIdleConnections()
+		ask := func() string {
+			resp, err := client.Post(fmt.Sprintf("https://127.0.0.1:%d/", k.port), "text/plain", strings.NewReader("x")) // never sent again by the client
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			pid, err := io.ReadAll(resp.Body)
+			if err != nil || resp.ProtoMajor != 2 {
+				t.Fatalf("%v by HTTP/%d", err, resp.ProtoMajor)
+			}
+			return string(pid)
+		}
+		first := ask()
+		k.replace(old, patience)
+		for ask() == first { // until the connection is told to go
+		}
+		k.ev.of(old, WorkerDisconnected)
+	})
+}
+
+// What would stay for ever is told before the time is up.
+func TestNodeDrainEndsWebSockets(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "upgrade", RoundRobin)
+		old := k.worker()
+		c := dial(t, k.port)
+		in := bufio.NewReader(c)
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatal(err)
+		}
+		k.replace(old, 2*time.Second)
+		fmt.Fprint(c, "still there\n")
+		for _, want := range []string{"still there\n", "closed 1001\n"} {
+			if got, err := in.ReadString('\n'); err != nil || got != want {
+				t.Fatalf("%q, %v; want %q", got, err, want)
+			}
+		}
+		c.Close()
+		k.ev.of(old, WorkerDisconnected)
+	})
+}
+
+// The preload is nothing that a program could see.
+func TestNodePreloadIsInert(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "nothing", RoundRobin)
+		script, err := filepath.Abs("testdata/keep.js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := map[string]bool{}
+		for _, args := range [][]string{{script}, {"--require", k.preload, script}} {
+			id := k.forkArgs(node, args, RoundRobin, k.env...)
+			text, _, _ := strings.Cut(k.message(id, "listeners"), ",")
+			said[text] = true
+		}
+		if len(said) != 1 {
+			t.Errorf("with it and without it the program sees %v", said)
+		}
+	})
+}

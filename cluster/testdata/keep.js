@@ -1,0 +1,16 @@
+// A server that keeps connections, of the kind KIND; nothing in it knows that it may have to leave.
+const fs = require('fs'), http = require('http'), https = require('https'), http2 = require('http2');
+const tls = () => ({ key: fs.readFileSync(process.env.KEY), cert: fs.readFileSync(process.env.CERT) });
+const answer = (req, res) => setTimeout(() => res.end(`${process.pid}`), 2);
+const kinds = {
+  http: () => http.createServer(answer),
+  https: () => https.createServer(tls(), answer),
+  https2: () => http2.createSecureServer(tls(), answer),
+  upgrade: () => http.createServer(answer).on('upgrade', (req, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.on('error', () => {}).on('data', (d) => socket.write(d)).on('end', () => socket.end());
+    socket[Symbol('websocket')] = { close: (code) => socket.end(`closed ${code}\n`) }; // as the package ws keeps it
+  }),
+};
+if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
+else kinds[process.env.KIND]().listen(+process.env.PORT, '127.0.0.1');
