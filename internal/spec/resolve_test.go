@@ -147,7 +147,7 @@ func TestResolveFillsInTheRest(t *testing.T) {
 		},
 		OutFile: "/home/ann/x/out.log", ErrorFile: "/logs/mail---error.log",
 		Autorestart: true, MaxRestarts: 16, MinUptime: time.Second,
-		StopSignal: "SIGTERM", KillTimeout: 1600 * time.Millisecond, TreeKill: true, ListenTimeout: 30 * time.Second,
+		StopSignal: "SIGTERM", KillTimeout: 1600 * time.Millisecond, Drain: true, DrainTimeout: 10 * time.Second, TreeKill: true, ListenTimeout: 30 * time.Second,
 		InstanceVar: "NODE_APP_INSTANCE", Version: "1.2.3",
 	}
 	if diff := cmp.Diff(want, a); diff != "" {
