@@ -238,6 +238,29 @@ func TestKeeperKilled(t *testing.T) {
 	claim.Close()
 }
 
+// When both die at once nobody holds what the apps had: they are ended, and
+// started anew, not beside themselves.
+func TestDaemonAndKeeperKilled(t *testing.T) {
+	home := newHome(t)
+	c, info := ensure(t, home)
+	app := start(t, c, "orphan", "while :; do sleep 1000 & wait; done\n")
+	syscall.Kill(info.KeeperPID, syscall.SIGSTOP)
+	syscall.Kill(info.PID, syscall.SIGKILL)
+	syscall.Kill(info.KeeperPID, syscall.SIGKILL)
+	reap(info.KeeperPID)
+	c, _ = ensure(t, home)
+	in := await(t, c, app.ID, func(in event.Instance) bool { return in.Gen == 2 && in.Phase == lifecycle.Running })
+	if in.PID == app.PID || runs(app.PID) {
+		t.Errorf("%d runs beside %d", app.PID, in.PID)
+	}
+}
+
+// runs tells that a process has not ended: a zombie has.
+func runs(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
 // A signal ends the daemon and the apps; with the next daemon what was up is up
 // again, and stopped is stopped. After a kill nothing is remembered.
 func TestWhatIsRemembered(t *testing.T) {

@@ -1,10 +1,12 @@
 package runner
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/internal/logs"
+	"github.com/tendproc/tend/internal/procs"
 )
 
 // strayGrace is what a process has to end in that nobody knows any more.
@@ -17,6 +19,9 @@ func (r *Runner) Adopt(s Spawn) bool {
 	defer r.mu.Unlock()
 	h := r.held[s.Key]
 	delete(r.held, s.Key)
+	if h == nil {
+		h = r.stray(s)
+	}
 	if h == nil || r.closed || r.lives[s.Key] != nil {
 		return false
 	}
@@ -24,13 +29,38 @@ func (r *Runner) Adopt(s Spawn) bool {
 		r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{}),
 		marks: marks{tree: h.meta.Tree, worker: h.meta.Worker}, former: h,
 	}
-	if h.files[heldChannel] == nil { // it never came to a process
+	if h.files[heldChannel] == nil && !h.stray { // it never came to a process
 		h.close()
 		l.unhold()
 		return false
 	}
 	r.beginLocked(l)
 	return true
+}
+
+// stray looks for the process of a life whose descriptors died with the keeper.
+// It cannot be guarded any more, having no channel and nobody who reads its
+// output, but must not run beside its successor.
+func (r *Runner) stray(s Spawn) *heldLife {
+	if s.PID <= 0 {
+		return nil
+	}
+	p, err := procs.Get(s.PID)
+	if err != nil || !p.Alive() {
+		return nil
+	}
+	var reader procs.Reader
+	env, err := reader.Environ(s.PID)
+	if err != nil {
+		return nil
+	}
+	home, _ := procs.Lookup(env, "TEND_HOME")
+	id, _ := procs.Lookup(env, "pm_id")
+	tree, ok := procs.Lookup(env, child.MarkerVar)
+	if !ok || home != r.options.Home || id != strconv.Itoa(s.Key.ID) {
+		return nil // the number is another's now
+	}
+	return &heldLife{stray: true, meta: channelMeta{Tree: tree}, id: child.Identity{PID: s.PID, Start: p.Start, Tree: tree, Session: -1}}
 }
 
 // Retain says that all lives that there are have been adopted, and which apps
@@ -83,6 +113,11 @@ func (l *life) adopt() (*child.Process, Report) {
 	proc, err := child.Adopt(child.Adoption{Identity: h.id, FD: h.take(heldProcess), Status: l.status})
 	if err != nil {
 		return nil, Lost{}
+	}
+	if h.stray {
+		close(l.silent)
+		l.ending.wish = terminate // begun as soon as it is ours
+		return proc, Adopted{PID: proc.PID()}
 	}
 	l.adoptOutput()
 	l.ready.Store(h.meta.Ready)

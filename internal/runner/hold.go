@@ -147,6 +147,7 @@ type heldLife struct {
 	meta  channelMeta
 	id    child.Identity // of the process; PID 0 if it is not known
 	files map[string]*os.File
+	stray bool // nothing is held of it, but it runs
 }
 
 func (h *heldLife) close() {

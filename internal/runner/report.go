@@ -23,6 +23,9 @@ type Spawn struct {
 	Index int      // number within the app
 	// Restarts and the rest of what the process is told of itself in its environment.
 	Restarts int
+	// PID is the process that a former daemon had for this life, if it had one:
+	// for Adopt, where nothing of the life is held.
+	PID int
 }
 
 // Report is one fact about one life, in the order in which it happened for

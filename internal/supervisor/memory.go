@@ -204,7 +204,7 @@ func (l *loop) restoreLives(sl *slot) {
 		}
 		a.Instances = len(l.named(a.Name))
 		s := runner.Spawn{
-			Key: runner.Key{ID: sl.id, Gen: life.Gen}, App: a, Index: sl.index, Restarts: sl.state.Restarts,
+			Key: runner.Key{ID: sl.id, Gen: life.Gen}, App: a, Index: sl.index, Restarts: sl.state.Restarts, PID: life.PID,
 		}
 		if !l.o.Runner.Adopt(s) {
 			l.step(sl, lifecycle.Lost{Gen: life.Gen})
