@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -248,6 +249,9 @@ func TestDaemonAndKeeperKilled(t *testing.T) {
 	syscall.Kill(info.PID, syscall.SIGKILL)
 	syscall.Kill(info.KeeperPID, syscall.SIGKILL)
 	reap(info.KeeperPID)
+	for runs(info.PID) { // it may still be on its way out, and its socket with it
+		runtime.Gosched()
+	}
 	c, _ = ensure(t, home)
 	in := await(t, c, app.ID, func(in event.Instance) bool { return in.Gen == 2 && in.Phase == lifecycle.Running })
 	if in.PID == app.PID || runs(app.PID) {
