@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/daemon"
 	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/lifecycle"
 	"github.com/tendproc/tend/internal/loadgen"
@@ -249,8 +249,14 @@ func TestDaemonAndKeeperKilled(t *testing.T) {
 	syscall.Kill(info.PID, syscall.SIGKILL)
 	syscall.Kill(info.KeeperPID, syscall.SIGKILL)
 	reap(info.KeeperPID)
-	for runs(info.PID) { // it may still be on its way out, and its socket with it
-		runtime.Gosched()
+	for { // it may still be on its way out, and its socket with it
+		c, err := daemon.Connect(t.Context(), home)
+		if fault.CodeOf(err) == fault.Unavailable {
+			break
+		}
+		if err == nil {
+			c.Close()
+		}
 	}
 	c, _ = ensure(t, home)
 	in := await(t, c, app.ID, func(in event.Instance) bool { return in.Gen == 2 && in.Phase == lifecycle.Running })
