@@ -24,6 +24,7 @@ type QuietPoller struct {
 	inner  int // holds what was added
 	wakeFD int
 	woken  atomic.Bool
+	closed atomic.Bool
 	parked [2]unix.EpollEvent
 	events [128]unix.EpollEvent
 }
@@ -96,6 +97,17 @@ func (p *QuietPoller) Wake() {
 // Wait fills ready with what is ready, and waits until something is. It returns
 // 0 after a Wake, and now and then for no reason; os.ErrClosed after Close.
 func (p *QuietPoller) Wait(ready []Ready) (int, error) {
+	if p.closed.Load() {
+		return 0, os.ErrClosed
+	}
+	n, err := p.wait(ready)
+	if err != nil && p.closed.Load() { // whatever the kernel says of a descriptor that was closed meanwhile
+		err = os.ErrClosed
+	}
+	return n, err
+}
+
+func (p *QuietPoller) wait(ready []Ready) (int, error) {
 	if !p.woken.Load() {
 		if n, err := p.poll(ready); n > 0 || err != nil {
 			return n, err
@@ -163,6 +175,7 @@ func epollNow(epoll int, events []unix.EpollEvent) (n int, err error) {
 
 // Close releases the poller; a blocked Wait returns os.ErrClosed.
 func (p *QuietPoller) Close() (err error) {
+	p.closed.Store(true)
 	switch {
 	case p.file != nil:
 		err = p.file.Close()
