@@ -205,3 +205,28 @@ func TestNodePreloadIsInert(t *testing.T) {
 		}
 	})
 }
+
+// A worker is asked to drain only if it said that it can, and told to disconnect
+// once it has; one adopted from a former primary is still known to.
+func TestDrainIsAskedOfWhoSaidHello(t *testing.T) {
+	s := newSuccession(t)
+	able, adopt := s.worker(WorkerOptions{ID: 1, Group: "web"})
+	able.say(`{"cmd":"NODE_TEND","act":"hello"}`)
+	able.listen(port0)
+	s.next()
+	adopt()
+	s.p.Drain(1, 3*time.Second)
+	if m := able.must(); m.raw != `{"cmd":"NODE_TEND","act":"drain","timeout":3000}` {
+		t.Errorf("the first is told %s", m.raw)
+	}
+	able.say(`{"cmd":"NODE_TEND","act":"drained"}`)
+	if m := able.must(); m.Act != "disconnect" {
+		t.Errorf("then it is told %s", m.raw)
+	}
+	plain := fake(t, s.p, WorkerOptions{ID: 2, Group: "web"})
+	plain.listen(port0)
+	s.p.Drain(2, 3*time.Second)
+	if m := plain.must(); m.Act != "disconnect" {
+		t.Errorf("the other is told %s", m.raw)
+	}
+}

@@ -39,6 +39,7 @@ type ConnOptions struct {
 	Serialization Serialization
 	MaxMessage    int  // bytes of one received message; 64 MiB when zero
 	MaxQueue      int  // bytes kept for a peer that does not read; 16 MiB when zero
+	Resumed       bool // another reader went before, and may have consumed the beginning of a message: the rest of that is dropped
 	BoundSockets  bool // the peer knows the handle type net.BoundSocket: Node 26 and later; older ones die of it
 }
 
@@ -93,7 +94,7 @@ func NewConn(f *os.File, o ConnOptions) (*Conn, error) {
 	if o.MaxQueue <= 0 {
 		o.MaxQueue = defaultMaxQueue
 	}
-	return &Conn{options: o, fd: fd, in: reader{stray: -1}}, nil
+	return &Conn{options: o, fd: fd, in: reader{stray: -1, resumed: o.Resumed && o.Serialization == JSON}}, nil
 }
 
 // Fd returns the descriptor, for a poller. It is valid until Close.

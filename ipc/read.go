@@ -25,14 +25,15 @@ var peekBuffers = sync.Pool{New: func() any { return new([peekSize]byte) }}
 // reader is the receiving half of a Conn. It belongs to the goroutine that reads,
 // except for what mu guards.
 type reader struct {
-	held   []byte // consumed but not handled: the beginning of a frame, after a stopped Read also whole ones
-	whole  bool   // held may begin with a whole frame
-	waits  int    // how often the unfinished frame at the front was seen
-	eager  bool   // consume unfinished frames at once: nobody will take over
-	bun    bool   // the peer is a Bun
-	single bool   // handle no more than the envelope that stray belongs to
-	err    error  // the stream can no longer be understood
-	frame  Frame  // what fn gets a pointer to
+	held    []byte // consumed but not handled: the beginning of a frame, after a stopped Read also whole ones
+	whole   bool   // held may begin with a whole frame
+	waits   int    // how often the unfinished frame at the front was seen
+	eager   bool   // consume unfinished frames at once: nobody will take over
+	bun     bool   // the peer is a Bun
+	resumed bool   // nothing was read yet, and the first line may be the end of one
+	single  bool   // handle no more than the envelope that stray belongs to
+	err     error  // the stream can no longer be understood
+	frame   Frame  // what fn gets a pointer to
 
 	mu     sync.Mutex // held during each receiving call, so that Close does not pull the descriptor away; guards the rest
 	stray  int        // the newest descriptor received, waiting for its NODE_HANDLE; -1 for none
@@ -193,6 +194,11 @@ func (c *Conn) deliver(raw []byte, fn func(*Frame) error) error {
 		err = f.decodeAdvanced(raw)
 	} else {
 		f.kind, f.Data, f.Bun, err = wire.Classify(raw)
+	}
+	resumed := c.in.resumed
+	c.in.resumed = false
+	if err != nil && resumed {
+		return nil // its beginning went with who read here before
 	}
 	if err != nil {
 		c.in.err = fmt.Errorf("%w: %w", ErrProtocol, err)

@@ -57,7 +57,7 @@ var flagSpecs = []flagSpec{
 	{"stop-exit-codes", "", "N…", declare, "exit codes after which it is not restarted: --stop-exit-codes 0 3"},
 	{"stop-signal", "", "SIGNAL", declare, "signal that asks it to end (default SIGINT for Node and Bun, else SIGTERM)"},
 	{"kill-timeout", "k", "TIME", declare, "grace between that signal and SIGKILL (default 1600 ms)"},
-	{"drain-timeout", "", "TIME", declare, "reload, scale: how long a replaced worker may take to finish its connections (default 10s)"},
+	{"drain-timeout", "", "TIME", declare, "reload: how long a replaced worker may take to finish its connections (default 10s)"},
 	{"no-drain", "", "", declare, "load no preload into Node workers: reloads then cut idle keep-alive connections"},
 	{"no-treekill", "", "", declare, "signal only the process, not its descendants"},
 	{"shutdown-with-message", "", "", declare, "ask it to end by the IPC message \"shutdown\" in place of a signal"},

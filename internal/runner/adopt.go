@@ -116,7 +116,7 @@ func (l *life) adopt() (*child.Process, Report) {
 	}
 	if h.stray {
 		close(l.silent)
-		l.ending.wish = terminate // begun as soon as it is ours
+		l.want(terminate) // begun as soon as it is ours
 		return proc, Adopted{PID: proc.PID()}
 	}
 	l.adoptOutput()

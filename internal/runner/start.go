@@ -158,7 +158,7 @@ func (l *life) openChannel() (theirs *os.File, err error) {
 
 // giveChannel gives our end of the channel to who reads it. It takes ours.
 func (l *life) giveChannel(ours *os.File) error {
-	conn, err := ipc.NewConn(ours, ipc.ConnOptions{})
+	conn, err := ipc.NewConn(ours, ipc.ConnOptions{Resumed: l.former != nil})
 	if err != nil {
 		return errors.Join(err, ours.Close())
 	}

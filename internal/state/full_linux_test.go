@@ -16,8 +16,12 @@ import (
 // room again all is written.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("no small disk to be had: %v", err)
+	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m")
+	if err != nil && os.Geteuid() != 0 {
+		t.Skipf("only root can mount a small disk: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer syscall.Unmount(dir, 0)
 	told := 0
