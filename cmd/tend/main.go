@@ -22,19 +22,23 @@ func main() {
 		}
 		return
 	}
-	// The first Ctrl-C ends the wait, the second the program.
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
 	home, err := daemon.Home()
 	if err != nil {
 		fail(err)
 	}
-	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion()}
+	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals}
 	stdio.Width, stdio.Terminal = sys.Terminal(os.Stdout)
 	if stdio.Cwd, err = os.Getwd(); err != nil {
 		fail(err)
 	}
 	os.Exit(cli.Run(ctx, os.Args[1:], stdio, reach(home)))
+}
+
+// signals returns a context that the first Ctrl-C ends; the second ends the program.
+func signals(ctx context.Context) context.Context {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
 
 func fail(err error) {

@@ -87,8 +87,8 @@ func startFailed() error {
 
 func (f *fake) Ping(context.Context) (event.Info, error) { f.note("ping"); return sampleInfo(), nil }
 
-func (f *fake) List(_ context.Context, usage bool) (event.Snapshot, error) {
-	f.note("list %v", usage)
+func (f *fake) List(_ context.Context, q event.Query) (event.Snapshot, error) {
+	f.note("list %v %v", q.Usage, q.Brief)
 	return sampleSnapshot(), nil
 }
 

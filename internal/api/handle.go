@@ -26,11 +26,11 @@ var answers = map[string]answer{
 		return s.svc.Ping(r.Context())
 	},
 	"list": func(s *Server, r *http.Request, _ any) (any, error) {
-		usage, err := listQuery(r.URL.Query())
+		q, err := listQuery(r.URL.Query())
 		if err != nil {
 			return nil, err
 		}
-		return s.svc.List(r.Context(), usage)
+		return s.svc.List(r.Context(), q)
 	},
 	"start": func(s *Server, r *http.Request, body any) (any, error) {
 		return s.svc.Start(r.Context(), *body.(*spec.Start))
@@ -284,11 +284,15 @@ func queryFault(name, message string) error {
 	return &fault.Error{Code: fault.Invalid, Op: "read request", Field: name, Message: message}
 }
 
-func listQuery(q url.Values) (usage bool, err error) {
-	if err := onlyQuery(q, "usage"); err != nil {
-		return false, err
+func listQuery(q url.Values) (out event.Query, err error) {
+	if err := onlyQuery(q, "usage", "brief"); err != nil {
+		return out, err
 	}
-	return boolQuery(q, "usage")
+	if out.Usage, err = boolQuery(q, "usage"); err != nil {
+		return out, err
+	}
+	out.Brief, err = boolQuery(q, "brief")
+	return out, err
 }
 
 func logsQuery(q url.Values) (req LogsRequest, err error) {

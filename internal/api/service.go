@@ -21,8 +21,8 @@ const Version = 1
 type Service interface {
 	Ping(ctx context.Context) (event.Info, error)
 
-	// List returns all state. With usage, CPU and memory are sampled now.
-	List(ctx context.Context, usage bool) (event.Snapshot, error)
+	// List returns all state, as far as q asks for it.
+	List(ctx context.Context, q event.Query) (event.Snapshot, error)
 
 	// Start, Restart and Reload return once every instance is up, or with the
 	// first one's reason, fault.StartFailed and its last log lines.

@@ -20,11 +20,11 @@ func contract(t *testing.T, s api.Service, f *fake) {
 	t.Run("questions", func(t *testing.T) {
 		info, err := s.Ping(t.Context())
 		same(t, "ping", info, sampleInfo(), err)
-		for _, usage := range []bool{true, false} {
-			list, err := s.List(t.Context(), usage)
+		for _, q := range []event.Query{{Usage: true}, {Brief: true}, {}} {
+			list, err := s.List(t.Context(), q)
 			same(t, "list", list, sampleSnapshot(), err)
 		}
-		asked(t, f, "ping", "list true", "list false")
+		asked(t, f, "ping", "list true false", "list false true", "list false false")
 	})
 	t.Run("commands", func(t *testing.T) { commands(t, s, f) })
 	t.Run("errors", func(t *testing.T) { commandErrors(t, s) })

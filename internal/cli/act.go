@@ -144,7 +144,7 @@ func (c *command) conclude(ctx context.Context, svc api.Service, out event.Outco
 	if c.silent {
 		return nil
 	}
-	snap, err := svc.List(ctx, true)
+	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true})
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func runSend(ctx context.Context, c *command, o operands) error {
 
 // receiver is the one instance that a name or id means, if it can be written to.
 func receiver(ctx context.Context, svc api.Service, word string) (event.Instance, error) {
-	snap, err := svc.List(ctx, false)
+	snap, err := svc.List(ctx, event.Query{Brief: true})
 	if err != nil {
 		return event.Instance{}, err
 	}

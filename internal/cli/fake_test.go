@@ -65,7 +65,7 @@ func fakeSnapshot() event.Snapshot {
 	in := func(id int, app spec.App, phase lifecycle.Phase, pid int) event.Instance {
 		i := event.Instance{
 			ID: id, App: app.Name, Namespace: app.Namespace, Mode: app.Mode, Goal: lifecycle.Up, Phase: phase, Gen: 1,
-			PID: pid, CreatedAt: created,
+			PID: pid, CreatedAt: created, Version: app.Version,
 		}
 		i.OutFile, i.ErrorFile = app.LogPaths(id)
 		if pid > 0 {
@@ -128,7 +128,7 @@ func (f *fakeService) Ping(context.Context) (event.Info, error) {
 	return event.Info{Version: "1.0.0", API: 1, PID: 100, KeeperPID: 99, Home: "/home/ann", StartedAt: fakeNow}, nil
 }
 
-func (f *fakeService) List(context.Context, bool) (event.Snapshot, error) { return f.snap, nil }
+func (f *fakeService) List(context.Context, event.Query) (event.Snapshot, error) { return f.snap, nil }
 
 func (f *fakeService) Start(_ context.Context, req spec.Start) (event.Outcome, error) {
 	f.note("start", req)

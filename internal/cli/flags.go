@@ -111,12 +111,20 @@ func defineFlags(fs *pflag.FlagSet) {
 		case f.value == "":
 			fs.BoolP(f.name, f.short, false, f.usage)
 		case slices.Contains(repeated, f.name):
-			fs.StringArrayP(f.name, f.short, nil, f.usage)
+			fs.VarP(new(texts), f.name, f.short, f.usage)
 		default:
 			fs.StringP(f.name, f.short, "", f.usage)
 		}
 	}
 }
+
+// texts is the value of a flag that may be given more than once. The library's
+// own makes a writer of CSV for each such flag of each command.
+type texts []string
+
+func (t *texts) String() string        { return strings.Join(*t, ",") }
+func (t *texts) Set(text string) error { *t = append(*t, text); return nil }
+func (t *texts) Type() string          { return "stringArray" }
 
 // normal gives the name of a flag that has several spellings.
 func normal(_ *pflag.FlagSet, name string) pflag.NormalizedName {

@@ -30,7 +30,7 @@ func runJlist(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	snap, err := svc.List(ctx, true)
+	snap, err := svc.List(ctx, event.Query{Usage: true})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func runList(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	snap, err := svc.List(ctx, true)
+	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: !c.values.on("json")})
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (c *command) printList(snap event.Snapshot) error {
 	slices.SortStableFunc(list, byWhat)
 	if c.values.on("mini-list") {
 		for _, in := range list {
-			c.data("%s", miniBlock(in, appOf(snap, in), snap.At))
+			c.data("%s", miniBlock(in, snap.At))
 		}
 		return nil
 	}
@@ -92,21 +92,17 @@ func listTable(list []event.Instance, snap event.Snapshot) *table {
 	for i := range t.columns {
 		t.columns[i].cells = make([]cell, 0, len(list))
 	}
-	apps := appsByName(snap)
 	for _, in := range list {
-		for i, cell := range listRow(in, apps[in.App], snap.At) {
+		for i, cell := range listRow(in, snap.At) {
 			t.columns[i].cells = append(t.columns[i].cells, cell)
 		}
 	}
 	return t
 }
 
-func listRow(in event.Instance, app *event.App, now time.Time) [11]cell {
+func listRow(in event.Instance, now time.Time) [11]cell {
 	const none = "-"
-	version, pid, uptime, cpu, mem := none, none, none, none, none
-	if app != nil && app.Spec.Version != "" {
-		version = clean(app.Spec.Version)
-	}
+	version, pid, uptime, cpu, mem := clean(cmp.Or(in.Version, none)), none, none, none, none
 	if in.PID > 0 {
 		pid = strconv.Itoa(in.PID)
 		uptime = age(now.Sub(in.StartedAt))
@@ -130,12 +126,8 @@ func listRow(in event.Instance, app *event.App, now time.Time) [11]cell {
 }
 
 // miniBlock is PM2's form for machines without a wide screen.
-func miniBlock(in event.Instance, app *event.App, now time.Time) string {
+func miniBlock(in event.Instance, now time.Time) string {
 	var b strings.Builder
-	version := "N/A"
-	if app != nil && app.Spec.Version != "" {
-		version = app.Spec.Version
-	}
 	uptime, mem := "0", "0 B"
 	if in.PID > 0 {
 		uptime = age(now.Sub(in.StartedAt))
@@ -146,7 +138,7 @@ func miniBlock(in event.Instance, app *event.App, now time.Time) string {
 	fmt.Fprintf(&b, "+--- %s\n", clean(in.App))
 	for _, kv := range [][2]string{
 		{"namespace", clean(in.Namespace)},
-		{"version", clean(version)},
+		{"version", clean(cmp.Or(in.Version, "N/A"))},
 		{"pid", strconv.Itoa(in.PID)},
 		{"pm2 id", strconv.Itoa(in.ID)},
 		{"status", statusOf(in.Phase)},

@@ -65,7 +65,7 @@ func (c *command) linePrinter(ctx context.Context, svc api.Service) *linePrinter
 		p.format = p.raw
 	default:
 		p.format = p.prefixed
-		if snap, err := svc.List(ctx, false); err == nil {
+		if snap, err := svc.List(ctx, event.Query{Brief: true}); err == nil {
 			for _, in := range snap.Instances {
 				p.names = max(p.names, width(prefix(in.ID, in.App)))
 			}

@@ -10,18 +10,18 @@ import (
 	"github.com/tendproc/tend/internal/fault"
 )
 
-// list asks for all state without CPU and memory.
-func (c *command) list(ctx context.Context) (event.Snapshot, error) {
+// list asks for all state that q names.
+func (c *command) list(ctx context.Context, q event.Query) (event.Snapshot, error) {
 	svc, err := c.ensure(ctx)
 	if err != nil {
 		return event.Snapshot{}, err
 	}
-	return svc.List(ctx, false)
+	return svc.List(ctx, q)
 }
 
 func runEnv(ctx context.Context, c *command, o operands) error {
 	c.verb = "env " + clean(o.args[0])
-	snap, err := c.list(ctx)
+	snap, err := c.list(ctx, event.Query{})
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func runEnv(ctx context.Context, c *command, o operands) error {
 }
 
 func runPid(ctx context.Context, c *command, o operands) error {
-	snap, err := c.list(ctx)
+	snap, err := c.list(ctx, event.Query{Brief: true})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func runPid(ctx context.Context, c *command, o operands) error {
 }
 
 func runID(ctx context.Context, c *command, o operands) error {
-	snap, err := c.list(ctx)
+	snap, err := c.list(ctx, event.Query{Brief: true})
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ type IO struct {
 	Terminal bool     // Out is a terminal
 	Width    int      // columns of the terminal; 0 means unknown
 	Version  string   // of this program
+	// Signals returns a context that Ctrl-C ends, for the commands that have
+	// something to say then; it ends the others as it ends any program. nil: none.
+	Signals func(context.Context) context.Context
 }
 
 // Daemon reaches the daemon of one home.
@@ -56,7 +59,7 @@ var errUsage = errors.New("usage")
 func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 	c := &command{IO: stdio, daemon: d}
 	c.lookAtTerminal()
-	root := c.root(slices.Contains(args, "completion"))
+	root := c.root(args)
 	c.values = &values{fs: root.PersistentFlags()}
 	args = prepare(args, c.values.fs)
 	c.mute(args)
@@ -68,7 +71,7 @@ func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 		return exitOK
 	case errors.Is(err, errUsage):
 		return exitFailed
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case errors.Is(err, context.Canceled):
 		c.warn("interrupted; what was asked of the daemon goes on there")
 		return exitInterrupted
 	default:
@@ -186,9 +189,12 @@ func (c *command) caller() spec.Caller {
 	return spec.Caller{Cwd: c.Cwd, Env: c.values.filtered(c.Env)}
 }
 
-// root builds the tree of verbs; completing adds the one that makes scripts for
-// shells, which costs every other verb a millisecond.
-func (c *command) root(completing bool) *cobra.Command {
+// root builds the tree of verbs, no more of it than args can mean: a command
+// that only asks is over sooner than all of it is built.
+func (c *command) root(args []string) *cobra.Command {
+	completing := slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "completion" || arg == cobra.ShellCompRequestCmd || arg == cobra.ShellCompNoDescRequestCmd
+	})
 	root := &cobra.Command{
 		Use: "tend", SilenceErrors: true, SilenceUsage: true,
 		Args:              cobra.ArbitraryArgs,
@@ -199,15 +205,21 @@ func (c *command) root(completing bool) *cobra.Command {
 	defineFlags(root.PersistentFlags())
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { c.help(cmd) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
-	for _, v := range verbs() {
-		root.AddCommand(c.cobra(v))
+	for _, list := range [...][]verb{actingVerbs, readingVerbs, daemonVerbs} {
+		for i := range list {
+			if v := &list[i]; completing || v.in(args) {
+				root.AddCommand(c.cobra(v))
+			}
+		}
 	}
-	root.SetHelpCommand(c.helpCommand(root))
+	help := c.helpCommand(root)
+	root.AddCommand(help) // the library adds it only where there are others
+	root.SetHelpCommand(help)
 	return root
 }
 
 // cobra makes a verb known to the parser.
-func (c *command) cobra(v verb) *cobra.Command {
+func (c *command) cobra(v *verb) *cobra.Command {
 	return &cobra.Command{
 		Use: v.use, Aliases: v.aliases, Short: v.short,
 		Args: cobra.ArbitraryArgs,
@@ -224,7 +236,11 @@ func (c *command) cobra(v verb) *cobra.Command {
 			if err := v.check(o.args); err != nil {
 				return err
 			}
-			return v.run(cmd.Context(), c, o)
+			ctx := cmd.Context()
+			if !v.asks && c.Signals != nil {
+				ctx = c.Signals(ctx)
+			}
+			return v.run(ctx, c, o)
 		},
 	}
 }

@@ -39,11 +39,11 @@ func (v *values) list(name string) []string {
 	if !v.given(name) {
 		return nil
 	}
-	list, ok := v.fs.Lookup(name).Value.(pflag.SliceValue)
+	list, ok := v.fs.Lookup(name).Value.(*texts)
 	if !ok {
 		return nil
 	}
-	return list.GetSlice()
+	return *list
 }
 
 // flag is the value a switch gives when it is thrown, else nil.

@@ -17,8 +17,9 @@ type verb struct {
 	long    string // what one must know
 	example string // lines of "command  # what it does"
 	topics  []topic
-	least   int // operands
-	most    int // -1: any number
+	least   int  // operands
+	most    int  // -1: any number
+	asks    bool // it changes nothing and is over at once
 	run     func(ctx context.Context, c *command, o operands) error
 }
 
@@ -32,6 +33,11 @@ type operands struct {
 func (v *verb) name() string {
 	name, _, _ := strings.Cut(v.use, " ")
 	return name
+}
+
+// in says whether the command line names the verb, or may.
+func (v *verb) in(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool { return arg == v.name() || slices.Contains(v.aliases, arg) })
 }
 
 func (v *verb) check(args []string) error {
@@ -157,7 +163,7 @@ tend send signal HUP 0`,
 var readingVerbs = []verb{
 	{
 		use: "list", aliases: []string{"ls", "l", "ps", "status"}, short: "Show all processes as a table", most: 0,
-		topics: []topic{listing, general}, run: runList,
+		topics: []topic{listing, general}, run: runList, asks: true,
 		long: `CPU and memory are those of the process and its descendants, taken now. Columns
 that do not fit the terminal are left out. --json gives tend's own form with
 everything that is known; jlist gives PM2's.`,
@@ -167,33 +173,33 @@ tend ls --json`,
 	},
 	{
 		use: "jlist", short: "Print the list as PM2's JSON", most: 0,
-		topics: []topic{general}, run: runJlist,
+		topics: []topic{general}, run: runJlist, asks: true,
 		long:    "One line, nothing else: an array of records with pid, name, pm_id, monit and pm2_env.",
 		example: `tend jlist | jq '.[] | [.name, .pid, .pm2_env.status]'`,
 	},
 	{
 		use: "show NAME|ID", aliases: []string{"describe", "desc", "info"}, short: "Show all there is to know of an app", least: 1, most: 1,
-		topics: []topic{general}, run: runShow,
+		topics: []topic{general}, run: runShow, asks: true,
 		long: "How it runs, what it listens on, why it last ended, where its logs are.",
 		example: `tend show web
 tend show 0 --json`,
 	},
 	{
 		use: "env ID", short: "Print the environment of an app", least: 1, most: 1,
-		topics: []topic{general}, run: runEnv,
+		topics: []topic{general}, run: runEnv, asks: true,
 		long: "As KEY: value lines, sorted.",
 		example: `tend env 0
 tend env web --json`,
 	},
 	{
 		use: "pid [NAME]", short: "Print the pids of the running processes", most: 1,
-		topics: []topic{general}, run: runPid,
+		topics: []topic{general}, run: runPid, asks: true,
 		long:    "One a line; nothing when none runs.",
 		example: `kill -USR2 $(tend pid web)`,
 	},
 	{
 		use: "id NAME", short: "Print the ids of an app", least: 1, most: 1,
-		topics: []topic{general}, run: runID,
+		topics: []topic{general}, run: runID, asks: true,
 		long:    "As a list: [ 0, 1 ], and [] for an unknown name.",
 		example: `tend id web`,
 	},
@@ -218,7 +224,7 @@ tend flush web`,
 var daemonVerbs = []verb{
 	{
 		use: "ping", short: "Ask the daemon for a sign of life; starts it if need be", most: 0,
-		topics: []topic{general}, run: runPing,
+		topics: []topic{general}, run: runPing, asks: true,
 		long:    "--json gives its version, its pid and that of its keeper.",
 		example: `tend ping --json`,
 	},
@@ -230,7 +236,7 @@ var daemonVerbs = []verb{
 	},
 	{
 		use: "version", short: "Print the version of this program", most: 0,
-		topics: []topic{general}, run: func(_ context.Context, c *command, _ operands) error { return c.version() },
+		topics: []topic{general}, asks: true, run: func(_ context.Context, c *command, _ operands) error { return c.version() },
 		example: `tend version`,
 	},
 }

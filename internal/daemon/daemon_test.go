@@ -154,7 +154,7 @@ func TestKillStopsEverything(t *testing.T) {
 	if info2.PID == info.PID || info2.KeeperPID == info.KeeperPID {
 		t.Errorf("the killed one answers: %+v", info2)
 	}
-	if list, err := c2.List(t.Context(), false); err != nil || len(list.Instances) != 0 {
+	if list, err := c2.List(t.Context(), event.Query{}); err != nil || len(list.Instances) != 0 {
 		t.Errorf("the new one has %+v, %v", list, err)
 	}
 	if st := reap(info.KeeperPID); st.ExitStatus() != 0 {

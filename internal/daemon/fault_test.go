@@ -63,7 +63,7 @@ func serve(t *testing.T, c *api.Client, scheduler string, n int) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := c.List(t.Context(), false)
+	list, err := c.List(t.Context(), event.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func crash(t *testing.T, home string, pid int) (*api.Client, event.Info) {
 
 func pidsOf(t *testing.T, c *api.Client) (pids []int, restarts int) {
 	t.Helper()
-	list, err := c.List(t.Context(), false)
+	list, err := c.List(t.Context(), event.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestWhatIsRemembered(t *testing.T) {
 	}
 	reap(info.KeeperPID)
 	c, _ = ensure(t, home)
-	if list, err := c.List(t.Context(), false); err != nil || len(list.Instances) > 0 {
+	if list, err := c.List(t.Context(), event.Query{}); err != nil || len(list.Instances) > 0 {
 		t.Errorf("after a kill there is %+v, %v", list.Instances, err)
 	}
 }

@@ -84,7 +84,7 @@ type instance struct {
 
 // choose returns the instances that target names; "all" may be none.
 func (s *service) choose(ctx context.Context, target string) ([]instance, error) {
-	snapshot, err := s.List(ctx, false)
+	snapshot, err := s.List(ctx, event.Query{})
 	if err != nil {
 		return nil, err
 	}

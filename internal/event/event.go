@@ -15,8 +15,14 @@ import (
 type Snapshot struct {
 	Seq       uint64     `json:"seq"` // of the last event it contains
 	At        time.Time  `json:"at"`
-	Apps      []App      `json:"apps"`
+	Apps      []App      `json:"apps"`      // none in a brief one
 	Instances []Instance `json:"instances"` // by id
+}
+
+// Query says what a snapshot is needed for.
+type Query struct {
+	Usage bool // sample CPU and memory now
+	Brief bool // leave the apps out: their environments are most of what there is
 }
 
 // App is a declared app as the daemon knows it.
@@ -45,7 +51,8 @@ type Instance struct {
 	LastExit  *Exit           `json:"last_exit,omitempty"`
 	OutFile   string          `json:"out_file"`
 	ErrorFile string          `json:"error_file"`
-	Usage     *Usage          `json:"usage,omitempty"` // only in a snapshot that asked for it
+	Version   string          `json:"version,omitempty"` // of the app, by its package.json
+	Usage     *Usage          `json:"usage,omitempty"`   // only in a snapshot that asked for it
 }
 
 // Exit says how a process ended.

@@ -3,8 +3,10 @@ package procs
 import (
 	"bytes"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Process is a process with its names.
@@ -144,15 +146,43 @@ func (r *Reader) All() (*Table, error) {
 		return nil, err
 	}
 	t := &Table{byParent: make(map[int][]Stat), byPID: make(map[int]Stat, len(pids))}
-	for _, pid := range pids {
-		s, err := r.Stat(pid)
-		if err != nil {
-			continue // it ended
-		}
-		t.byPID[pid] = s
+	for _, s := range r.stats(pids) {
+		t.byPID[s.PID] = s
 		t.byParent[s.PPID] = append(t.byParent[s.PPID], s)
 	}
 	return t, nil
+}
+
+// partSize is how many processes are worth a goroutine: a third of a
+// millisecond of the kernel's work.
+const partSize = 32
+
+// stats reads many processes, without those that ended, on as many processors
+// as there are: whoever asks waits for it.
+func (r *Reader) stats(pids []int) []Stat {
+	parts := min(runtime.GOMAXPROCS(0), 1+len(pids)/partSize)
+	size := (len(pids) + parts - 1) / parts
+	read := make([][]Stat, parts)
+	var wg sync.WaitGroup
+	for i := range parts {
+		part := pids[min(i*size, len(pids)):min((i+1)*size, len(pids))]
+		one := func(r *Reader) {
+			list := make([]Stat, 0, len(part))
+			for _, pid := range part {
+				if s, err := r.Stat(pid); err == nil {
+					list = append(list, s)
+				}
+			}
+			read[i] = list
+		}
+		if i == parts-1 {
+			one(r)
+		} else {
+			wg.Go(func() { one(new(Reader)) })
+		}
+	}
+	wg.Wait()
+	return slices.Concat(read...)
 }
 
 // Get shows one process of the table.

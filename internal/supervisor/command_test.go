@@ -267,7 +267,7 @@ func TestListSamplesUsageOnlyWhenAsked(t *testing.T) {
 	run(t, func(b *bench) {
 		b.always("web", worker)
 		b.start("web", 2)
-		snap, _ := b.sup.List(b.ctx, true)
+		snap, _ := b.sup.List(b.ctx, event.Query{Usage: true})
 		if u := snap.Instances[1].Usage; u == nil || u.RSS != 2001 {
 			t.Errorf("%+v", snap.Instances[1])
 		}
@@ -276,6 +276,10 @@ func TestListSamplesUsageOnlyWhenAsked(t *testing.T) {
 		}
 		if b.get(0).Usage != nil {
 			t.Error("sampled")
+		}
+		snap, _ = b.sup.List(b.ctx, event.Query{Brief: true})
+		if len(snap.Instances) != 2 || snap.Apps == nil || len(snap.Apps) != 0 {
+			t.Errorf("brief: %+v", snap)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/spec"
 )
@@ -54,7 +55,7 @@ func crowd(b *testing.B, spawned chan time.Time) *Supervisor {
 func BenchmarkList400(b *testing.B) {
 	sup := crowd(b, nil)
 	for b.Loop() {
-		if _, err := sup.List(b.Context(), false); err != nil {
+		if _, err := sup.List(b.Context(), event.Query{}); err != nil {
 			b.Fatal(err)
 		}
 	}

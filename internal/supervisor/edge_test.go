@@ -371,7 +371,7 @@ func (b *bench) start(app string, n int, change ...func(*spec.Options)) event.Ou
 
 func (b *bench) list() []event.Instance {
 	b.t.Helper()
-	snap, err := b.sup.List(b.ctx, false)
+	snap, err := b.sup.List(b.ctx, event.Query{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -231,28 +231,40 @@ func (l *loop) wakeAt() time.Time {
 
 // snapshot is all state now.
 func (l *loop) snapshot() event.Snapshot {
-	snap := event.Snapshot{Seq: l.seq, At: time.Now(), Instances: l.views(l.order), Apps: []event.App{}}
+	snap := l.moment()
+	snap.Apps = l.declared()
+	return snap
+}
+
+// moment is a snapshot without the apps.
+func (l *loop) moment() event.Snapshot {
+	return event.Snapshot{Seq: l.seq, At: time.Now(), Instances: l.views(l.order), Apps: []event.App{}}
+}
+
+// declared are the apps, and where they listen.
+func (l *loop) declared() []event.App {
+	apps := []event.App{}
 	at := map[string]int{}
 	for _, id := range l.order {
 		sl := l.slots[id]
 		i, ok := at[sl.spec.Name]
 		if !ok {
-			i = len(snap.Apps)
+			i = len(apps)
 			at[sl.spec.Name] = i
-			snap.Apps = append(snap.Apps, event.App{Spec: sl.spec})
-			snap.Apps[i].Spec.Instances = 0
+			apps = append(apps, event.App{Spec: sl.spec})
+			apps[i].Spec.Instances = 0
 		}
-		a := &snap.Apps[i]
+		a := &apps[i]
 		a.Spec.Instances++
 		for _, addresses := range sl.listening {
 			a.Listening = append(a.Listening, addresses...)
 		}
 	}
-	for i := range snap.Apps {
-		slices.Sort(snap.Apps[i].Listening)
-		snap.Apps[i].Listening = slices.Compact(snap.Apps[i].Listening)
+	for i := range apps {
+		slices.Sort(apps[i].Listening)
+		apps[i].Listening = slices.Compact(apps[i].Listening)
 	}
-	return snap
+	return apps
 }
 
 // views returns the instances with these ids that still exist.

@@ -137,6 +137,7 @@ func (sl *slot) look() event.Instance {
 		Restarts: st.Restarts, Unstable: st.Unstable, Reason: st.Reason, LastExit: sl.lastExit,
 	}
 	in.OutFile, in.ErrorFile = sl.spec.LogPaths(sl.id)
+	in.Version = sl.spec.Version
 	if c := st.Current(); c != nil {
 		in.PID = c.PID
 		in.StartedAt = c.SpawnedAt

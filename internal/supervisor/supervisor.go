@@ -124,14 +124,18 @@ func (s *Supervisor) Report(k runner.Key, r runner.Report) {
 	s.inbox.put(func(l *loop) { l.report(k, r) })
 }
 
-// List returns all state. With usage, CPU and memory are sampled now, by the
-// caller's goroutine.
-func (s *Supervisor) List(ctx context.Context, usage bool) (event.Snapshot, error) {
+// List returns all state, as far as q asks for it. CPU and memory are sampled
+// by the caller's goroutine.
+func (s *Supervisor) List(ctx context.Context, q event.Query) (event.Snapshot, error) {
 	var snap event.Snapshot
-	if err := s.ask(ctx, func(l *loop) { snap = l.snapshot() }); err != nil {
+	if err := s.ask(ctx, func(l *loop) {
+		if snap = l.moment(); !q.Brief {
+			snap.Apps = l.declared()
+		}
+	}); err != nil {
 		return event.Snapshot{}, err
 	}
-	if usage {
+	if q.Usage {
 		s.measure(snap.Instances)
 	}
 	return snap, nil
