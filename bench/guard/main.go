@@ -53,6 +53,17 @@ type subject struct {
 	wakeUps   int
 }
 
+// floor is a program below whose time no command written in Go can come.
+type floor struct {
+	name, what string
+	start      rig.Series // ms
+}
+
+var floors = []*floor{
+	{name: "empty", what: "an empty Go program"},
+	{name: "linked", what: "one that links net/http"},
+}
+
 func bench(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "tend-bench-")
 	if err != nil {
@@ -68,6 +79,11 @@ func bench(ctx context.Context) (err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	for _, f := range floors {
+		if err := rig.Build(ctx, filepath.Join(dir, f.name), "./bench/guard/"+f.name); err != nil {
+			return err
+		}
+	}
 	if err := respawns(ctx, dir, subjects); err != nil {
 		fmt.Fprintln(os.Stderr, "crash to exec is left out:", err)
 	}
@@ -179,17 +195,22 @@ func withApps(ctx context.Context, dir string, subjects []*subject, n int) error
 		return err
 	}
 	for i := range *lists {
+		for _, f := range floors {
+			took, err := timed(exec.CommandContext(ctx, filepath.Join(dir, f.name)))
+			if err != nil {
+				return err
+			}
+			f.start = append(f.start, took)
+		}
 		for _, s := range subjects {
 			if s.Name == "pm2" && i >= max(1, *lists/4) {
 				continue // a second each
 			}
-			cmd := s.Command(ctx, "ls")
-			cmd.Stdout = io.Discard
-			start := time.Now()
-			if err := cmd.Run(); err != nil {
+			took, err := timed(s.Command(ctx, "ls"))
+			if err != nil {
 				return fmt.Errorf("%s ls: %w", s.Name, err)
 			}
-			s.ls[n] = append(s.ls[n], float64(time.Since(start))/1e6)
+			s.ls[n] = append(s.ls[n], took)
 		}
 	}
 	for _, s := range subjects {
@@ -200,6 +221,14 @@ func withApps(ctx context.Context, dir string, subjects []*subject, n int) error
 		s.rss[n], s.anon[n] = rig.Memory(daemons...)
 	}
 	return nil
+}
+
+// timed runs a command and returns its milliseconds.
+func timed(cmd *exec.Cmd) (float64, error) {
+	cmd.Stdout = io.Discard
+	start := time.Now()
+	err := cmd.Run()
+	return float64(time.Since(start)) / 1e6, err
 }
 
 // fill starts apps until there are n.

@@ -27,6 +27,13 @@ func report(subjects []*subject) {
 		row(fmt.Sprintf("memory of the guard, %d apps, MB", n), subjects, "%.1f", func(s *subject) float64 { return s.rss[n] })
 		row(fmt.Sprintf("… of it not file pages, %d apps, MB", n), subjects, "%.1f", func(s *subject) float64 { return s.anon[n] })
 	}
+	for _, f := range floors {
+		fmt.Printf("| %s, ms: median (best) | %.1f (%.1f) |", f.what, f.start.Median(), least(f.start))
+		for range subjects {
+			fmt.Print(" – |")
+		}
+		fmt.Println()
+	}
 	row(fmt.Sprintf("idle %v, CPU ms", *idle), subjects, "%.2f", func(s *subject) float64 { return float64(s.idleCPU) / 1e6 })
 	row(fmt.Sprintf("idle %v, wake-ups", *idle), subjects, "%.0f", func(s *subject) float64 { return float64(s.wakeUps) })
 }

@@ -29,10 +29,8 @@ type Guard struct {
 // Tend builds the executable and returns tend in a home of its own.
 func Tend(ctx context.Context, dir string) (*Guard, error) {
 	bin, home := filepath.Join(dir, "tend"), filepath.Join(dir, "tend-home")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./cmd/tend")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build tend: %w\n%s", err, out)
+	if err := Build(ctx, bin, "./cmd/tend"); err != nil {
+		return nil, err
 	}
 	return &Guard{
 		Name: "tend", argv: []string{bin}, env: []string{"TEND_HOME=" + home}, home: home,
@@ -49,6 +47,16 @@ func Tend(ctx context.Context, dir string) (*Guard, error) {
 			return []int{info.PID, info.Keeper}, err
 		},
 	}, nil
+}
+
+// Build makes the program pkg, as tend is built for a release.
+func Build(ctx context.Context, bin, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+	}
+	return nil
 }
 
 // PM2 returns the pm2 that testenv fetched, in a home of its own, or an error
