@@ -28,6 +28,9 @@ func main() {
 	}
 	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals}
 	stdio.Width, stdio.Terminal = sys.Terminal(os.Stdout)
+	if stdio.Program, err = os.Executable(); err != nil {
+		fail(err)
+	}
 	if stdio.Cwd, err = os.Getwd(); err != nil {
 		fail(err)
 	}

@@ -165,6 +165,10 @@ func (c *Client) Flush(ctx context.Context, target string) error {
 	return c.post(ctx, "flush", flushRequest{Target: target}, &nothing{})
 }
 
+func (c *Client) Upgrade(ctx context.Context, path string) error {
+	return c.post(ctx, "upgrade", upgradeRequest{Program: path}, &nothing{})
+}
+
 func (c *Client) Kill(ctx context.Context) error {
 	return c.post(ctx, "kill", nothing{}, &nothing{})
 }
@@ -184,9 +188,13 @@ func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	return c.exchange(ctx, path, nil, body, out)
 }
 
-// exchange sends a request and decodes its answer into out.
+// exchange sends a request and decodes its answer into out. A question that a
+// dying daemon took is put to the next one.
 func (c *Client) exchange(ctx context.Context, path string, q url.Values, body []byte, out any) error {
 	resp, err := c.send(ctx, path, q, body)
+	if body == nil && fault.CodeOf(err) == fault.Unavailable {
+		resp, err = c.send(ctx, path, q, nil)
+	}
 	if err != nil {
 		return err
 	}

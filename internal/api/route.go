@@ -48,6 +48,7 @@ var routes = [...]route{
 	{http.MethodGet, "watch", true},
 	{http.MethodGet, "logs", true},
 	{http.MethodPost, "flush", false},
+	{http.MethodPost, "upgrade", false},
 	{http.MethodPost, "kill", false},
 }
 
@@ -68,6 +69,9 @@ type (
 	flushRequest struct {
 		Target string `json:"target"` // "" or "all" for everything
 	}
+	upgradeRequest struct {
+		Program string `json:"program"` // absolute path
+	}
 	// nothing is the body where there is nothing to say.
 	nothing struct{}
 )
@@ -84,6 +88,7 @@ var bodies = map[string]func() any{
 	"signal":  func() any { return new(signalRequest) },
 	"write":   func() any { return new(writeRequest) },
 	"flush":   func() any { return new(flushRequest) },
+	"upgrade": func() any { return new(upgradeRequest) },
 	"kill":    func() any { return new(nothing) },
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -33,6 +34,8 @@ type ServerOptions struct {
 type Server struct {
 	svc  Service
 	opts ServerOptions
+	gate sync.RWMutex // read-held by each command under way, held by an upgrade
+	door *door        // set by Serve
 }
 
 // NewServer returns a server for svc.
@@ -90,7 +93,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			h.Close()
 		}
 	})
-	err := h.Serve(l)
+	s.door = newDoor(l)
+	err := h.Serve(s.door)
 	if unhook() {
 		h.Close()
 		return err // not told to end: the listener failed

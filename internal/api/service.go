@@ -49,6 +49,11 @@ type Service interface {
 	// Flush empties the log files of what target names ("" for all).
 	Flush(ctx context.Context, target string) error
 
+	// Upgrade makes the daemon the program at path, an absolute one, while the
+	// apps run on. It returns only with the reason why it did not: after an upgrade
+	// fault.Unavailable, since who was asked is gone, and Ping tells the rest.
+	Upgrade(ctx context.Context, path string) error
+
 	// Kill stops everything, then the daemon and its keeper. It returns once
 	// the processes are gone, just before the daemon exits.
 	Kill(ctx context.Context) error

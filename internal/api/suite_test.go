@@ -76,7 +76,10 @@ func commands(t *testing.T, s api.Service, f *fake) {
 			t.Error(err)
 		}
 	}
-	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `flush ""`, `flush "web"`, "kill")
+	if err := s.Upgrade(t.Context(), "/usr/bin/tend"); fault.CodeOf(err) != fault.Unsupported {
+		t.Errorf("upgrade: %v", err)
+	}
+	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `flush ""`, `flush "web"`, "kill", `upgrade "/usr/bin/tend"`)
 }
 
 func commandErrors(t *testing.T, s api.Service) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 type fakeService struct {
 	snap  event.Snapshot
 	asked io.Writer
+
+	pid     int // of the daemon, when it is not 100
+	version string
 }
 
 // fakeDaemon is a home with a daemon that runs, or not.
@@ -125,7 +129,25 @@ func (f *fakeService) outcome(verb, target string) (out event.Outcome, err error
 }
 
 func (f *fakeService) Ping(context.Context) (event.Info, error) {
-	return event.Info{Version: "1.0.0", API: 1, PID: 100, KeeperPID: 99, Home: "/home/ann", StartedAt: fakeNow}, nil
+	info := event.Info{Version: "1.0.0", API: 1, PID: 100, KeeperPID: 99, Home: "/home/ann", StartedAt: fakeNow}
+	if f.pid != 0 {
+		info.PID, info.StartedAt = f.pid, fakeNow.Add(time.Second)
+	}
+	info.Version = cmp.Or(f.version, info.Version)
+	return info, nil
+}
+
+func (f *fakeService) Upgrade(_ context.Context, path string) error {
+	f.note("upgrade", path)
+	switch path {
+	case "/new/tend":
+		f.pid, f.version = 100, "1.1.0"
+	case "/srv/dies":
+		f.pid = 200
+	default:
+		return &fault.Error{Code: fault.Unsupported, Field: "program", Message: "not a tend that can take over from this one"}
+	}
+	return &fault.Error{Code: fault.Unavailable, Message: "the daemon ended before it answered"}
 }
 
 func (f *fakeService) List(context.Context, event.Query) (event.Snapshot, error) { return f.snap, nil }

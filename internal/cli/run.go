@@ -29,6 +29,7 @@ type IO struct {
 	Terminal bool     // Out is a terminal
 	Width    int      // columns of the terminal; 0 means unknown
 	Version  string   // of this program
+	Program  string   // the file it is, absolute
 	// Signals returns a context that Ctrl-C ends, for the commands that have
 	// something to say then; it ends the others as it ends any program. nil: none.
 	Signals func(context.Context) context.Context

@@ -61,7 +61,7 @@ func play(t *testing.T, line string) string {
 		t.Fatal(err)
 	}
 	var out, asked, errs bytes.Buffer
-	stdio := IO{Out: &out, Err: &errs, Cwd: "/srv", Env: []string{"PATH=/bin", "SECRET=x"}, Version: "1.0.0"}
+	stdio := IO{Out: &out, Err: &errs, Cwd: "/srv", Env: []string{"PATH=/bin", "SECRET=x"}, Version: "1.0.0", Program: "/new/tend"}
 	d := fakeDaemon{svc: &fakeService{snap: fakeSnapshot(), asked: &asked}}
 	for len(words) > 0 && words[0] != "tend" {
 		switch word := words[0]; {

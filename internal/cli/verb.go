@@ -59,7 +59,7 @@ func (v *verb) check(args []string) error {
 // laterVerbs are commands of PM2 that tend does not have yet.
 var laterVerbs = []string{
 	"startOrRestart", "startOrReload", "startOrGracefulReload", "prettylist", "reloadLogs", "attach", "trigger", "save",
-	"dump", "cleardump", "resurrect", "update", "updatePM2", "init", "ecosystem", "set", "multiset", "get", "conf",
+	"dump", "cleardump", "resurrect", "init", "ecosystem", "set", "multiset", "get", "conf",
 	"config", "unset", "install", "module:install", "uninstall", "module:uninstall", "monitor", "unmonitor", "link",
 	"unlink", "serve", "expose", "startup", "unstartup", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
 	"module:update", "module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
@@ -227,6 +227,16 @@ var daemonVerbs = []verb{
 		topics: []topic{general}, run: runPing, asks: true,
 		long:    "--json gives its version, its pid and that of its keeper.",
 		example: `tend ping --json`,
+	},
+	{
+		use: "upgrade [PROGRAM]", aliases: []string{"update", "updatePM2"}, short: "Make the running daemon this program, or another", most: 1,
+		topics: []topic{general}, run: runUpgrade,
+		long: `The daemon becomes the new program in place: it keeps its pid, the apps run on,
+and no connection is refused. PROGRAM is another tend; without it, the one that
+carries out the command. One that cannot read what the daemon knows is refused
+with a reason; if it ends before it serves, the former one goes on.`,
+		example: `tend upgrade                # after installing a new tend
+tend upgrade ./bin/tend     # to another one`,
 	},
 	{
 		use: "kill", short: "Stop everything, and the daemon", most: 0,

@@ -23,6 +23,8 @@ import (
 type Options struct {
 	Home    string
 	Version string // of the program
+
+	former *bequest // of the daemon that this process was; nil when a keeper started it
 }
 
 // killed is the reason to end of who asked for it, and for all to be forgotten.
@@ -37,11 +39,17 @@ const settle = 3 * time.Second
 // files anew.
 func Run(ctx context.Context, o Options) error {
 	logger := log.New(os.Stderr, fmt.Sprintf("daemon[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
-	link, err := Inherit(o.Home, logger.Printf)
+	var link *Link
+	var err error
+	if o.former != nil {
+		link, err = inherit(o.Home, logger.Printf, *o.former, nil)
+	} else {
+		link, err = Inherit(o.Home, logger.Printf)
+	}
 	if err != nil {
 		return err
 	}
-	d := &daemon{link: link, down: make(chan struct{}), asked: make(chan string, 1), log: logger}
+	d := &daemon{link: link, down: make(chan struct{}), asked: make(chan string, 1), upgrades: make(chan upgrade), log: logger}
 	d.info = event.Info{Version: o.Version, API: api.Version, PID: os.Getpid(), Home: o.Home, StartedAt: time.Now()}
 	err = d.run(ctx)
 	if err != nil {
@@ -57,8 +65,9 @@ type daemon struct {
 	link *Link
 	log  *log.Logger
 
-	asked chan string   // a reason to end; the first counts
-	down  chan struct{} // closed when every app is stopped
+	asked    chan string   // a reason to end; the first counts
+	upgrades chan upgrade  // to become another program
+	down     chan struct{} // closed when every app is stopped
 }
 
 func (d *daemon) run(ctx context.Context) error {
@@ -123,6 +132,8 @@ func (d *daemon) wait(ctx context.Context, signals <-chan os.Signal, running *gr
 			}
 		case why := <-d.asked:
 			return why, nil
+		case u := <-d.upgrades:
+			u.failed <- d.become(ctx, p, u.program)
 		case <-ctx.Done():
 			return "canceled", nil
 		case err := <-running.failed():

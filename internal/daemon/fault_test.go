@@ -113,35 +113,11 @@ func TestDaemonKilledUnderLoad(t *testing.T) {
 			c, info := ensure(t, home)
 			url := serve(t, c, scheduler, 2)
 			before, _ := pidsOf(t, c)
-			ctx, cancel := context.WithCancel(t.Context())
-			loaded := make(chan loadgen.Result, 1)
-			const clients = 8
-			connected := make(chan struct{})
-			var answers atomic.Int64
-			go func() {
-				r, err := loadgen.Run(ctx, loadgen.Options{
-					URL: url, Clients: clients, KeepAlive: true, Pause: time.Millisecond,
-					Key: func([]byte) string {
-						if answers.Add(1) == 20*clients {
-							close(connected)
-						}
-						return ""
-					},
-				})
-				if err != nil {
-					t.Error(err)
+			underLoad(t, url, func() {
+				for range 12 {
+					c, info = crash(t, home, info.PID)
 				}
-				loaded <- r
-			}()
-			<-connected
-			for range 12 {
-				c, info = crash(t, home, info.PID)
-			}
-			cancel()
-			r := <-loaded
-			if r.Failed() > 0 || r.Count(loadgen.OK) == 0 {
-				t.Errorf("%v", &r)
-			}
+			})
 			if after, restarts := pidsOf(t, c); !slices.Equal(after, before) || restarts > 0 {
 				t.Errorf("processes %v, then %v; %d restarts", before, after, restarts)
 			}
@@ -149,6 +125,38 @@ func TestDaemonKilledUnderLoad(t *testing.T) {
 				t.Error("there is no keeper")
 			}
 		})
+	}
+}
+
+// underLoad does something while clients keep asking url, each on one connection:
+// no request may fail.
+func underLoad(t *testing.T, url string, do func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	loaded := make(chan loadgen.Result, 1)
+	const clients = 8
+	connected := make(chan struct{})
+	var answers atomic.Int64
+	go func() {
+		r, err := loadgen.Run(ctx, loadgen.Options{
+			URL: url, Clients: clients, KeepAlive: true, Pause: time.Millisecond,
+			Key: func([]byte) string {
+				if answers.Add(1) == 20*clients {
+					close(connected)
+				}
+				return ""
+			},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		loaded <- r
+	}()
+	<-connected
+	do()
+	cancel()
+	if r := <-loaded; r.Failed() > 0 || r.Count(loadgen.OK) == 0 {
+		t.Errorf("%v", &r)
 	}
 }
 

@@ -54,7 +54,8 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 }
 
 // RunPart runs the part of tend that args name: "keeper --home H", the same with
-// "--daemon PID" behind it, or "daemon --home H", as [Ensure] starts them. ok is false when args are none of these.
+// "--daemon PID" behind it, or "daemon --home H", as [Ensure] starts them, and what
+// an upgrade asks of a program, see upgrade.go. ok is false when args are none of these.
 func RunPart(ctx context.Context, args []string, version string) (ok bool, err error) {
 	if len(args) < 3 || args[1] != "--home" {
 		return false, nil
@@ -70,6 +71,14 @@ func RunPart(ctx context.Context, args []string, version string) (ok bool, err e
 		return true, keeper.Inherit(home, pid)
 	case args[0] == "daemon" && len(args) == 3:
 		return true, Run(ctx, Options{Home: home, Version: version})
+	case args[0] == "daemon" && len(args) == 5 && args[3] == becomeFlag:
+		b, err := parseBequest(args[4])
+		if err != nil {
+			return true, err
+		}
+		return true, Run(ctx, Options{Home: home, Version: version, former: &b})
+	case args[0] == "daemon" && len(args) == 4 && args[3] == checkFlag:
+		return true, sayFit(os.Stdout, home, version)
 	}
 	return false, nil
 }

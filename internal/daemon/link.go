@@ -50,27 +50,51 @@ type kept struct {
 // Inherit takes over the descriptors that the keeper passed to this process.
 // Call it once, before anything else is started.
 func Inherit(home string, logf func(format string, args ...any)) (*Link, error) {
+	return inherit(home, logf, bequest{
+		Control: keeper.DaemonControl, Lock: keeper.DaemonLock, Listener: keeper.DaemonListener, Keeper: os.Getppid(),
+	}, os.NewFile(keeper.DaemonReady, "ready"))
+}
+
+// inherit takes what b names. ready may be nil.
+func inherit(home string, logf func(format string, args ...any), b bequest, ready *os.File) (*Link, error) {
 	// They were made for this exec; our own children must not have them.
-	if err := sys.CloseOnExecFrom(keeper.DaemonControl); err != nil {
+	if err := sys.CloseOnExecFrom(3); err != nil {
 		return nil, err
 	}
-	if err := sys.SetNonblock(keeper.DaemonControl); err != nil {
-		return nil, fmt.Errorf("control socket of the keeper: %w", err)
+	l := &Link{home: home, log: logf, ready: ready, parent: b.Keeper, kept: make(map[string]*kept)}
+	err := sys.SetNonblock(b.Control)
+	l.control = os.NewFile(uintptr(b.Control), "keeper")
+	l.lock, l.api = os.NewFile(uintptr(b.Lock), "lock"), os.NewFile(uintptr(b.Listener), "listener")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("control socket of the keeper: %w", err), l.Close())
 	}
-	l := &Link{
-		home: home, log: logf,
-		control: os.NewFile(keeper.DaemonControl, "keeper"),
-		lock:    os.NewFile(keeper.DaemonLock, "lock"),
-		api:     os.NewFile(keeper.DaemonListener, "listener"),
-		ready:   os.NewFile(keeper.DaemonReady, "ready"),
-		parent:  os.Getppid(),
-		kept:    make(map[string]*kept),
+	if b.Keeper != os.Getppid() { // one that a daemon started: see renew
+		go reapPart(sys.AttachPart(b.Keeper, -1)) // ends with that keeper
 	}
-	var err error
 	if l.Listener, err = net.FileListener(l.api); err != nil {
 		return nil, errors.Join(fmt.Errorf("listener of the keeper: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// bequest is what a daemon leaves to the program that it becomes.
+type bequest struct {
+	Control, Lock, Listener int // descriptors
+	Keeper                  int // its pid
+}
+
+// Become makes this process the daemon that program is. It returns only with an
+// error, and nothing is changed then.
+func (l *Link) Become(program *os.File) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.control == nil {
+		return errors.New("the keeper is just being replaced")
+	}
+	return sys.Exec(program, []*os.File{l.control, l.lock, l.api}, func(fds []int) []string {
+		b := bequest{Control: fds[0], Lock: fds[1], Listener: fds[2], Keeper: l.parent}
+		return []string{"tend", "daemon", "--home", l.home, becomeFlag, b.String()}
+	}, os.Environ())
 }
 
 // KeeperPID returns the keeper's process number, 0 when it is gone.
@@ -119,11 +143,20 @@ func (l *Link) Delete(name string) error {
 	return l.sendLocked(keeper.Message{Type: keeper.MsgDelete, Name: name}, -1)
 }
 
-// Binary tells the keeper which program to start the next time.
-func (l *Link) Binary(path string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sendLocked(keeper.Message{Type: keeper.MsgBinary, Path: path}, -1)
+// binaryLocked tells the keeper to start the program that this is, the next time.
+func (l *Link) binaryLocked() error {
+	program, err := os.Open(sys.SelfPath)
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	raw, err := program.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	err = raw.Control(func(fd uintptr) { serr = l.sendLocked(keeper.Message{Type: keeper.MsgBinary}, int(fd)) })
+	return errors.Join(err, serr)
 }
 
 // sendLocked sends m to the keeper, if there is one. That it is just dying is no
@@ -312,10 +345,16 @@ func (l *Link) Ready(err error) error {
 	if err == nil {
 		l.mu.Lock()
 		err := l.sendLocked(keeper.Message{Type: keeper.MsgReady}, -1)
+		if err == nil && l.ready == nil { // one that was upgraded: it has proved itself
+			err = l.binaryLocked()
+		}
 		l.mu.Unlock()
 		if err != nil {
 			return err
 		}
+	}
+	if l.ready == nil {
+		return nil
 	}
 	return keeper.SayReady(l.ready, keeper.ReadyWord, err)
 }
@@ -330,7 +369,9 @@ func (l *Link) Ending() error {
 
 // Close releases what was inherited, the listener apart.
 func (l *Link) Close() error {
-	l.ready.Close() // mostly closed by Ready
+	if l.ready != nil {
+		l.ready.Close() // mostly closed by Ready
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := errors.Join(l.lock.Close(), l.api.Close())

@@ -159,3 +159,20 @@ func (p *parts) start(ctx context.Context, g *group) (stop func()) {
 		}
 	}
 }
+
+// freeze stops the parts between two things they do. What they know is with the
+// keeper or in the state then. thaw lets them go on; it is never nil.
+func (p *parts) freeze(ctx context.Context) (thaw func(), err error) {
+	thawLogs := p.logs.Freeze()
+	thawPrimary := p.primary.Freeze()
+	// Last, so that it has decided on what the others told.
+	thawSupervisor, err := p.supervisor.Freeze(ctx)
+	if err == nil {
+		err = p.state.Sync(ctx)
+	}
+	return func() {
+		thawSupervisor()
+		thawPrimary()
+		thawLogs()
+	}, err
+}

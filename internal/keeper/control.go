@@ -63,7 +63,6 @@ type Message struct {
 	Meta   json.RawMessage `json:"meta,omitempty"` // the daemon's own
 	Exited bool            `json:"exited,omitempty"`
 	Status uint32          `json:"status,omitempty"` // as wait(2) gave it; with Exited
-	Path   string          `json:"path,omitempty"`   // MsgBinary
 }
 
 // Bounds of a packet and of what is in it.

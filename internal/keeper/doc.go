@@ -12,7 +12,7 @@
 //
 //	daemon ── {"type":"ready"} ────► keeper   I serve
 //	daemon ── {"type":"ending"} ───► keeper   I end on purpose: end after me
-//	daemon ── {"type":"binary","path":"…"} ► keeper   the program to start the next time
+//	daemon ── {"type":"binary"} + fd ► keeper   the program to start the next time
 //	keeper ── {"type":"unknown","of":"…"} ─► daemon   I do not know that type
 //
 // What shall outlive the daemon is stored under a name: a descriptor, some JSON

@@ -86,7 +86,7 @@ type keeper struct {
 	claim  *Claim
 	ready  *os.File // the starter's pipe, for the first daemon; nil after
 	store  store
-	binary string // the program that is the next daemon; "" is this one
+	binary *os.File // the program that is the next daemon; nil: this one
 
 	signals
 
@@ -171,15 +171,15 @@ func (k *keeper) spawn() error {
 	}
 	k.started = time.Now()
 	part := sys.Part{
-		Path:  k.binary,
-		Argv:  []string{"tend", "daemon", "--home", k.home},
-		Env:   os.Environ(),
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
+		Program: k.binary,
+		Argv:    []string{"tend", "daemon", "--home", k.home},
+		Env:     os.Environ(),
+		Files:   []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
 	}
 	k.daemon, err = sys.StartPart(part)
-	if err != nil && part.Path != "" {
+	if err != nil && part.Program != nil {
 		k.log.Printf("cannot start the daemon: %v; trying the program that the keeper is", err)
-		part.Path = ""
+		part.Program = nil
 		k.daemon, err = sys.StartPart(part)
 	}
 	if err != nil {
@@ -257,7 +257,13 @@ func (k *keeper) take(p packet) {
 			err = Send(k.control, Message{Type: MsgEnd}, -1)
 		}
 	case MsgBinary:
-		k.binary = p.Path
+		if p.fd < 0 {
+			err = errors.New("binary: no descriptor came with it")
+			break
+		}
+		k.binary.Close()
+		k.binary = os.NewFile(uintptr(p.fd), "daemon's program")
+		p.fd = -1
 	case MsgReady:
 		k.settle()
 	case MsgEnding:

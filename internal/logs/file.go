@@ -164,6 +164,22 @@ func (f *file) truncate() error {
 	return f.f.Truncate(0)
 }
 
+// within tells whether the file ends in a line that p may continue.
+func (f *file) within(p *Pipe) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.torn && f.by == p
+}
+
+// resume lets p continue the line in which the file ends.
+func (f *file) resume(p *Pipe) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.torn && f.by == nil {
+		f.by = p
+	}
+}
+
 var scratches = sync.Pool{New: func() any { return new([]byte) }} // for stamped text
 
 // append writes text, which is whole lines or a piece of one that p wrote, and

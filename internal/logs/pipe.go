@@ -55,13 +55,24 @@ type Pipe struct {
 
 	// mu belongs to whoever works on the pipe, for as long as that takes: a
 	// burst, the end of patience, or Store.Stop.
-	mu      sync.Mutex
-	ended   bool
-	stamp   *stamper // nil for raw lines
-	rest    []byte   // an unfinished line, not yet on file
-	last    time.Time
+	mu    sync.Mutex
+	ended bool
+	stamp *stamper // nil for raw lines
+	rest  []byte   // an unfinished line, not yet on file
+	last  time.Time
+	heir  heir
+	timers
+}
+
+type timers struct {
 	impulse *time.Timer // ends the patience with rest
 	sleeper *time.Timer // ends a nap
+}
+
+// heir is who is told of an unfinished line when the store is frozen.
+type heir struct {
+	tell func(Unfinished) // nil for nobody
+	told bool
 }
 
 // Done is closed when the last writer has closed its end and all is on file.
@@ -167,12 +178,51 @@ func (p *Pipe) batchLocked(data []byte, kept int) {
 		p.dropRestLocked()
 		return
 	}
+	p.keepLocked(rest)
+}
+
+// keepLocked holds an unfinished line back, for as long as patience is. It needs
+// p.mu held.
+func (p *Pipe) keepLocked(rest []byte) {
 	p.rest = append(p.rest[:0], rest...)
 	if p.impulse == nil {
 		p.impulse = time.AfterFunc(patience, p.losePatience)
 	} else {
 		p.impulse.Reset(patience)
 	}
+}
+
+// maxHanded is how much of an unfinished line is told in place of being written.
+const maxHanded = 12 << 10
+
+// freezeLocked tells what the pipe is within. It needs p.mu held.
+func (p *Pipe) freezeLocked() {
+	if p.ended || p.heir.tell == nil {
+		return
+	}
+	if len(p.rest) > maxHanded {
+		p.flushRestLocked()
+	}
+	if u := (Unfinished{Rest: p.rest, Begun: p.stream.file.within(p)}); u.Begun || len(u.Rest) > 0 {
+		p.heir.told = true
+		p.heir.tell(u)
+	}
+}
+
+// thawLocked takes that back. It needs p.mu held.
+func (p *Pipe) thawLocked() {
+	if p.heir.told {
+		p.heir.told = false
+		p.heir.tell(Unfinished{})
+	}
+}
+
+// OnFreeze has fn called when [Store.Freeze] finds the pipe within a line, and with
+// nothing when the store goes on. fn must not call the pipe.
+func (p *Pipe) OnFreeze(fn func(Unfinished)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heir.tell = fn
 }
 
 // cut parts data into whole lines and the unfinished rest. The first kept

@@ -189,6 +189,30 @@ func (s *Store) Stop(ctx context.Context) error {
 	return cut
 }
 
+// Freeze stops all reading until thaw is called. All that was read is on file then,
+// but for unfinished lines, which are told to those who asked by [Pipe.OnFreeze].
+func (s *Store) Freeze() (thaw func()) {
+	s.mu.Lock()
+	poller := s.poller
+	s.mu.Unlock()
+	if poller == nil {
+		return func() {}
+	}
+	var held []*Pipe
+	for p := range s.eachPipe() {
+		p.Hurry()
+		p.mu.Lock()
+		held = append(held, p)
+		p.freezeLocked()
+	}
+	return func() {
+		for _, p := range held {
+			p.thawLocked()
+			p.mu.Unlock()
+		}
+	}
+}
+
 func (s *Store) eachPipe() iter.Seq[*Pipe] {
 	return func(yield func(*Pipe) bool) {
 		s.pipes.Range(func(_, p any) bool { return yield(p.(*Pipe)) })

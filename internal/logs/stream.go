@@ -47,8 +47,9 @@ func (st *Stream) Pipe(tail *Tail) (*Pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := st.read(ours, tail)
-	if err != nil {
+	p := st.newPipe(ours, tail)
+	if err := st.store.register(p); err != nil {
+		ours.Close()
 		theirs.Close()
 		return nil, err
 	}
@@ -56,18 +57,38 @@ func (st *Stream) Pipe(tail *Tail) (*Pipe, error) {
 	return p, nil
 }
 
+// Unfinished is the line that a pipe is within, see [Store.Freeze].
+type Unfinished struct {
+	Rest  []byte `json:"rest,omitempty"`  // read, and not on file yet
+	Begun bool   `json:"begun,omitempty"` // what stands before is on file
+}
+
 // Adopt is [Stream.Pipe] for a process that is there already: read is this side's
-// end of its pipe, from a daemon that died. It takes read, also on error.
-func (st *Stream) Adopt(read *os.File, tail *Tail) (*Pipe, error) {
+// end of its pipe, from a former daemon, and u what that told when it was frozen.
+// It takes read, also on error.
+func (st *Stream) Adopt(read *os.File, tail *Tail, u Unfinished) (*Pipe, error) {
 	ours, err := sys.OutputEnd(read)
 	if err != nil {
 		return nil, err
 	}
-	return st.read(ours, tail)
+	p := st.newPipe(ours, tail)
+	if u.Begun {
+		st.file.resume(p)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := st.store.register(p); err != nil {
+		ours.Close()
+		return nil, err
+	}
+	if len(u.Rest) > 0 {
+		p.keepLocked(u.Rest)
+	}
+	return p, nil
 }
 
-// read makes the pipe that takes what comes out of ours, which it takes.
-func (st *Stream) read(ours *os.File, tail *Tail) (*Pipe, error) {
+// newPipe makes the pipe that takes what comes out of ours.
+func (st *Stream) newPipe(ours *os.File, tail *Tail) *Pipe {
 	p := &Pipe{
 		stream: st,
 		tail:   tail,
@@ -78,11 +99,7 @@ func (st *Stream) read(ours *os.File, tail *Tail) (*Pipe, error) {
 	if st.target.Stamp != "" {
 		p.stamp = newStamper(st.target.Stamp)
 	}
-	if err := st.store.register(p); err != nil {
-		ours.Close()
-		return nil, err
-	}
-	return p, nil
+	return p
 }
 
 func (st *Stream) rawPipe(tail *Tail) (*Pipe, error) {

@@ -160,7 +160,7 @@ func (l *life) adoptOutput() {
 			}
 		}
 		l.pipes.streams = append(l.pipes.streams, st)
-		p, err := st.Adopt(f, l.tail)
+		p, err := st.Adopt(f, l.tail, l.former.unfinished[t.Name])
 		if err != nil {
 			continue
 		}
@@ -169,6 +169,6 @@ func (l *life) adoptOutput() {
 		} else {
 			l.pipes.err = p
 		}
-		_ = l.hold(t.Name, p.ReadEnd(), nil)
+		_ = l.holdOutput(t.Name, p)
 	}
 }

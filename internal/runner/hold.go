@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/logs"
 )
 
 // Hold keeps duplicates of descriptors over this process's death. Its methods
@@ -96,6 +97,19 @@ func (l *life) hold(what string, f *os.File, meta any) error {
 	return errors.Join(err, herr)
 }
 
+// holdOutput keeps a pipe of the process's output and, when the logs are frozen,
+// the line that it is within.
+func (l *life) holdOutput(what string, p *logs.Pipe) error {
+	if l.r.options.Hold != nil {
+		p.OnFreeze(func(u logs.Unfinished) {
+			if text, err := json.Marshal(u); err == nil {
+				_ = l.r.options.Hold.Update(l.spawn.Key.heldName(what), text)
+			}
+		})
+	}
+	return l.hold(what, p.ReadEnd(), nil)
+}
+
 func (l *life) holdFD(what string, fd, pid int, meta any) error {
 	if l.r.options.Hold == nil {
 		return nil
@@ -148,6 +162,8 @@ type heldLife struct {
 	id    child.Identity // of the process; PID 0 if it is not known
 	files map[string]*os.File
 	stray bool // nothing is held of it, but it runs
+
+	unfinished map[string]logs.Unfinished // by what is held
 }
 
 func (h *heldLife) close() {
@@ -170,7 +186,7 @@ func heldLives(list []Held) map[Key]*heldLife {
 		k, what, ok := parseName(e.Name)
 		h := lives[k]
 		if ok && h == nil {
-			h = &heldLife{files: make(map[string]*os.File)}
+			h = &heldLife{files: make(map[string]*os.File), unfinished: make(map[string]logs.Unfinished)}
 			lives[k] = h
 		}
 		var err error
@@ -181,6 +197,11 @@ func heldLives(list []Held) map[Key]*heldLife {
 			err = json.Unmarshal(e.Meta, &h.meta)
 		case what == heldProcess:
 			err = json.Unmarshal(e.Meta, &h.id)
+		case what == heldOut || what == heldErr:
+			var u logs.Unfinished
+			if json.Unmarshal(e.Meta, &u) == nil { // else that of a version that has none
+				h.unfinished[what] = u
+			}
 		}
 		if err != nil {
 			e.File.Close()

@@ -113,7 +113,7 @@ func (l *life) openOutput() error {
 		l.pipes.streams = append(l.pipes.streams, st)
 		p, err := st.Pipe(l.tail)
 		if err == nil {
-			err = l.hold(t.Name, p.ReadEnd(), nil)
+			err = l.holdOutput(t.Name, p)
 		}
 		if t.Name == "out" {
 			l.pipes.out = p

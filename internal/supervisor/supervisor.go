@@ -19,6 +19,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"syscall"
 	"time"
 
@@ -117,6 +118,17 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// Freeze stops the loop when it has decided on all that it was told, until thaw is
+// called, which is never nil.
+func (s *Supervisor) Freeze(ctx context.Context) (thaw func(), err error) {
+	frozen, goOn := make(chan struct{}), make(chan struct{})
+	s.inbox.put(func(*loop) {
+		close(frozen)
+		<-goOn
+	})
+	return sync.OnceFunc(func() { close(goOn) }), s.wait(ctx, frozen)
 }
 
 // Report takes one fact from the runner. It never blocks.

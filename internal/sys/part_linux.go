@@ -2,6 +2,7 @@ package sys
 
 import (
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -9,7 +10,7 @@ import (
 
 // Part says how to start another process of tend itself.
 type Part struct {
-	Path    string // the program; "" is this one
+	Program *os.File // nil is the one that this process runs
 	Argv    []string
 	Env     []string
 	Files   []*os.File // index = descriptor in the process; they stay the caller's
@@ -30,15 +31,32 @@ func StartPart(p Part) (*PartProcess, error) {
 	}
 	fd := -1
 	attr.Sys.PidFD = &fd
-	path := p.Path
-	if path == "" {
-		path = "/proc/self/exe"
+	path := SelfPath
+	if p.Program != nil {
+		program, err := dupAbove(p.Program, attr.Files)
+		if err != nil {
+			return nil, err
+		}
+		defer Close(program)
+		path = fdPath(program)
 	}
 	pid, err := syscall.ForkExec(path, p.Argv, &attr)
 	if err != nil {
 		return nil, &os.PathError{Op: "fork/exec", Path: path, Err: err}
 	}
 	return &PartProcess{PID: pid, fd: fd}, nil
+}
+
+// dupAbove duplicates a program's descriptor out of the way of those that the new
+// process gets: on their way to their numbers they pass through others, the next
+// ones above the highest of them.
+func dupAbove(program *os.File, files []uintptr) (dup int, err error) {
+	above := 2*len(files) + 8 + int(slices.Max(files))
+	err = control(program, func(fd int) (err error) {
+		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, above)
+		return os.NewSyscallError("fcntl", err)
+	})
+	return dup, err
 }
 
 // AttachPart gives a part of tend that somebody else started, by its process

@@ -7,9 +7,12 @@ import (
 	"syscall"
 )
 
+// SelfPath names nothing on this system.
+const SelfPath = ""
+
 // Part says how to start another process of tend itself.
 type Part struct {
-	Path    string
+	Program *os.File
 	Argv    []string
 	Env     []string
 	Files   []*os.File
@@ -18,6 +21,8 @@ type Part struct {
 
 // PartProcess is not there on this system.
 type PartProcess struct{ PID int }
+
+func Exec(*os.File, []*os.File, func([]int) []string, []string) error { return ErrUnsupported }
 
 func AttachPart(int, int) *PartProcess { return nil }
 
