@@ -201,6 +201,7 @@ func (f *fake) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogL
 }
 
 func (f *fake) Flush(_ context.Context, target string) error { f.note("flush %q", target); return nil }
+
 func (f *fake) Upgrade(_ context.Context, path string) error {
 	f.note("upgrade %q", path)
 	return &fault.Error{Code: fault.Unsupported, Message: "that is no tend"}
