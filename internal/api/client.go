@@ -116,6 +116,10 @@ func (c *Client) Reload(ctx context.Context, req spec.Act) (out event.Outcome, e
 	return out, c.post(ctx, "reload", req, &out)
 }
 
+func (c *Client) Rollback(ctx context.Context, req spec.Act) (out event.Outcome, err error) {
+	return out, c.post(ctx, "rollback", req, &out)
+}
+
 func (c *Client) Stop(ctx context.Context, req spec.Act) (out event.Outcome, err error) {
 	return out, c.post(ctx, "stop", req, &out)
 }

@@ -19,7 +19,7 @@ import (
 // responses gives what each path answers; streams, one line of it.
 var responses = map[string]func() any{
 	"ping": func() any { return new(event.Info) }, "list": func() any { return new(event.Snapshot) },
-	"start": newOutcome, "restart": newOutcome, "reload": newOutcome, "stop": newOutcome, "delete": newOutcome,
+	"start": newOutcome, "restart": newOutcome, "reload": newOutcome, "rollback": newOutcome, "stop": newOutcome, "delete": newOutcome,
 	"reset": newOutcome, "scale": newOutcome, "signal": newOutcome,
 	"write": newNothing, "flush": newNothing, "kill": newNothing,
 	"watch": func() any { return new(event.Event) }, "logs": func() any { return new(event.LogLine) },

@@ -133,6 +133,10 @@ func (f *fake) Reload(_ context.Context, req spec.Act) (event.Outcome, error) {
 	return f.act("reload", req)
 }
 
+func (f *fake) Rollback(_ context.Context, req spec.Act) (event.Outcome, error) {
+	return f.act("rollback", req)
+}
+
 func (f *fake) Stop(_ context.Context, req spec.Act) (event.Outcome, error) {
 	return f.act("stop", req)
 }

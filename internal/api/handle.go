@@ -35,11 +35,12 @@ var answers = map[string]answer{
 	"start": func(s *Server, r *http.Request, body any) (any, error) {
 		return s.svc.Start(r.Context(), *body.(*spec.Start))
 	},
-	"restart": act(Service.Restart),
-	"reload":  act(Service.Reload),
-	"stop":    act(Service.Stop),
-	"delete":  act(Service.Delete),
-	"reset":   act(Service.Reset),
+	"restart":  act(Service.Restart),
+	"reload":   act(Service.Reload),
+	"rollback": act(Service.Rollback),
+	"stop":     act(Service.Stop),
+	"delete":   act(Service.Delete),
+	"reset":    act(Service.Reset),
 	"scale": func(s *Server, r *http.Request, body any) (any, error) {
 		b := body.(*scaleRequest)
 		return s.svc.Scale(r.Context(), b.App, b.Number)

@@ -39,6 +39,7 @@ var routes = [...]route{
 	{http.MethodPost, "start", false},
 	{http.MethodPost, "restart", false},
 	{http.MethodPost, "reload", false},
+	{http.MethodPost, "rollback", false},
 	{http.MethodPost, "stop", false},
 	{http.MethodPost, "delete", false},
 	{http.MethodPost, "reset", false},
@@ -78,18 +79,19 @@ type (
 
 // bodies gives a fresh request body for each path that takes one.
 var bodies = map[string]func() any{
-	"start":   func() any { return new(spec.Start) },
-	"restart": func() any { return new(spec.Act) },
-	"reload":  func() any { return new(spec.Act) },
-	"stop":    func() any { return new(spec.Act) },
-	"delete":  func() any { return new(spec.Act) },
-	"reset":   func() any { return new(spec.Act) },
-	"scale":   func() any { return new(scaleRequest) },
-	"signal":  func() any { return new(signalRequest) },
-	"write":   func() any { return new(writeRequest) },
-	"flush":   func() any { return new(flushRequest) },
-	"upgrade": func() any { return new(upgradeRequest) },
-	"kill":    func() any { return new(nothing) },
+	"start":    func() any { return new(spec.Start) },
+	"restart":  func() any { return new(spec.Act) },
+	"reload":   func() any { return new(spec.Act) },
+	"rollback": func() any { return new(spec.Act) },
+	"stop":     func() any { return new(spec.Act) },
+	"delete":   func() any { return new(spec.Act) },
+	"reset":    func() any { return new(spec.Act) },
+	"scale":    func() any { return new(scaleRequest) },
+	"signal":   func() any { return new(signalRequest) },
+	"write":    func() any { return new(writeRequest) },
+	"flush":    func() any { return new(flushRequest) },
+	"upgrade":  func() any { return new(upgradeRequest) },
+	"kill":     func() any { return new(nothing) },
 }
 
 // errorBody is the one shape of every error.

@@ -24,11 +24,12 @@ type Service interface {
 	// List returns all state, as far as q asks for it.
 	List(ctx context.Context, q event.Query) (event.Snapshot, error)
 
-	// Start, Restart and Reload return once every instance is up, or with the
+	// Start, Restart, Reload and Rollback return once every instance is up, or with the
 	// first one's reason, fault.StartFailed and its last log lines.
 	Start(ctx context.Context, req spec.Start) (event.Outcome, error)
 	Restart(ctx context.Context, req spec.Act) (event.Outcome, error)
 	Reload(ctx context.Context, req spec.Act) (event.Outcome, error)
+	Rollback(ctx context.Context, req spec.Act) (event.Outcome, error)
 	// Stop and Delete return once the whole process tree is gone.
 	Stop(ctx context.Context, req spec.Act) (event.Outcome, error)
 	Delete(ctx context.Context, req spec.Act) (event.Outcome, error)

@@ -57,7 +57,7 @@ func commands(t *testing.T, s api.Service, f *fake) {
 	same(t, "start", out, outcome(), err)
 	act := spec.Act{Target: "/we.*/", Parallel: 2, Caller: spec.Caller{Cwd: "/srv", Env: []string{"A=b"}}}
 	for verb, do := range map[string]func(context.Context, spec.Act) (event.Outcome, error){
-		"restart": s.Restart, "reload": s.Reload, "stop": s.Stop, "delete": s.Delete, "reset": s.Reset,
+		"restart": s.Restart, "reload": s.Reload, "rollback": s.Rollback, "stop": s.Stop, "delete": s.Delete, "reset": s.Reset,
 	} {
 		out, err := do(t.Context(), act)
 		same(t, verb, out, outcome(), err)

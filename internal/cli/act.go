@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
@@ -47,22 +48,56 @@ func runReload(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
-	parallel := 0
+	return c.roll(ctx, o, "reload", "reloaded", spec.Act{Options: opts})
+}
+
+func runRollback(ctx context.Context, c *command, o operands) error {
+	return c.roll(ctx, o, "rollback", "rolled back", spec.Act{})
+}
+
+// canaryTime is how long canaries are watched when nothing is said.
+const canaryTime = 30 * time.Second
+
+// roll reloads each operand as req has it, by the flags that say how.
+func (c *command) roll(ctx context.Context, o operands, verb, past string, req spec.Act) error {
 	if n := c.values.number("parallel"); n != nil {
-		parallel = max(0, *n)
+		req.Parallel = max(0, *n)
+	}
+	if n := c.values.number("canary"); n != nil {
+		req.Canary, req.For = max(0, *n), canaryTime
+	}
+	if d := c.values.duration("for"); d != nil {
+		req.For = max(0, *d)
 	}
 	if c.values.err != nil {
 		return c.values.err
 	}
+	if req.Canary == 0 {
+		if c.values.given("for") {
+			return &fault.Error{
+				Code: fault.Invalid, Field: "--for", Message: "says how long canaries are watched, and there are none", Remedy: "Add --canary 1.",
+			}
+		}
+		req.For = 0
+	}
+	req.Caller = c.caller()
 	svc, err := c.ensure(ctx)
 	if err != nil {
 		return err
 	}
+	do := svc.Reload
+	if verb == "rollback" {
+		do = svc.Rollback
+	}
 	var all event.Outcome
 	for _, target := range o.args {
-		c.verb = "reload " + clean(target)
-		out, err := svc.Reload(ctx, spec.Act{Target: target, Options: opts, Parallel: parallel, Caller: c.caller()})
-		c.tell("reloaded", out)
+		c.verb = verb + " " + clean(target)
+		req.Target = target
+		if req.Canary > 0 {
+			c.say("%s\n", c.paint(dim, fmt.Sprintf("%s: %d of the new generation beside the old one for %v …", clean(target), req.Canary, req.For)))
+		}
+		out, err := do(ctx, req)
+		c.tell(past, out)
 		if err != nil {
 			return err
 		}

@@ -177,6 +177,11 @@ func (f *fakeService) Reload(_ context.Context, req spec.Act) (event.Outcome, er
 	return f.outcome("reload", req.Target)
 }
 
+func (f *fakeService) Rollback(_ context.Context, req spec.Act) (event.Outcome, error) {
+	f.note("rollback", req)
+	return f.outcome("rollback", req.Target)
+}
+
 func (f *fakeService) Stop(_ context.Context, req spec.Act) (event.Outcome, error) {
 	f.note("stop", req)
 	return f.outcome("stop", req.Target)

@@ -68,6 +68,8 @@ var flagSpecs = []flagSpec{
 	{"gid", "", "GROUP", declare, "run as this group; needs root"},
 	{"force", "f", "", acting, "start: a further app of a script that runs already"},
 	{"parallel", "", "N", acting, "reload: instances replaced at a time (default 1)"},
+	{"canary", "", "N", acting, "reload: N of the new generation serve beside the old one first; if one ends, all goes back"},
+	{"for", "", "TIME", acting, "reload: how long those are watched (default 30s)"},
 	{"mini-list", "m", "", listing, "plain blocks in place of a table"},
 	{"sort", "", "FIELD", listing, "order: name, namespace, pid, id, cpu, memory, uptime or status, with :desc to turn it round"},
 	{"lines", "", "N", logging, "how many lines of the end of each file (default 15)"},

@@ -120,10 +120,24 @@ tend restart web --node-args=null`,
 		topics: []topic{declare, acting, general}, run: runReload,
 		long: `In cluster mode each worker is started anew and must listen (or be ready) before
 the old one of its place is let go. If the new one does not come up, the old one
-stays, the command says why and exits 1. Apps in fork mode are restarted.`,
+stays, those that got other flags before it go back to theirs, the command says
+why and exits 1. Apps in fork mode are restarted.
+
+With --canary so many new workers serve beside the old ones first. If one of them
+ends within the time of --for, they are taken away again and nothing is changed.`,
 		example: `tend reload web
 tend reload web --parallel 2
+tend reload web --canary 1 --for 2m
 tend reload all --update-env`,
+	},
+	{
+		use: "rollback NAME|ID|all…", short: "Reload apps with the flags they had before the last change", least: 1, most: -1,
+		topics: []topic{acting, general}, run: runRollback,
+		long: `The declaration that an app came up with is kept when restart or reload changes
+it, ten deep. Each rollback takes it one change further back, as a reload: flags,
+environment and script, not the files that the script is in.`,
+		example: `tend rollback web
+tend rollback web --canary 1`,
 	},
 	{
 		use: "scale NAME N|+N|-N", short: "Change the number of processes of an app", least: 2, most: 2,

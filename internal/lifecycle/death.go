@@ -59,7 +59,7 @@ func (m *step) exited(ev Exited) {
 	reason := m.cause(life, ev)
 	final := !m.p.Autorestart || ev.Signal == "" && slices.Contains(m.p.StopExitCodes, ev.Code)
 	fine := ev.Signal == "" && (ev.Code == 0 || slices.Contains(m.p.StopExitCodes, ev.Code))
-	if life.Stage != Serving && !(final && fine) {
+	if life.Role == Successor || life.Stage != Serving && !(final && fine) {
 		m.s.Failure = Failure{ev.Gen, reason}
 	}
 	l.Role = Old
@@ -82,7 +82,7 @@ func (m *step) leaving(ev Leaving) {
 	}
 	const reason = "announced its end"
 	life := *l
-	if life.Stage == Booting {
+	if life.Stage == Booting || life.Role == Successor {
 		m.s.Failure = Failure{ev.Gen, reason + " before it was ready"}
 	}
 	if life.Role == Successor {
@@ -109,6 +109,9 @@ func (m *step) inherit(reason string) bool {
 	l.Role = Current
 	m.s.Restarts++
 	m.s.Phase, m.s.Reason = Starting, reason
+	if l.Trial = false; l.Stage == Serving {
+		m.s.Phase, m.s.Reason = Running, ""
+	}
 	return true
 }
 

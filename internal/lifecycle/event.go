@@ -11,9 +11,15 @@ type (
 	Start   struct{} // goal Up; spawns unless something runs
 	Stop    struct{} // goal Down; ends all that runs
 	Restart struct{} // goal Up; ends what runs, then spawns
-	Reload  struct{} // goal Up; a cluster worker gets a successor before it goes, all else is a restart
 	Delete  struct{} // as Stop, then [Forget]
 	Reset   struct{} // counters to zero
+
+	// Reload: goal Up; a cluster worker gets a successor before it goes, all else is a restart.
+	Reload struct {
+		Trial bool // the successor serves beside the current life until Promote or Reject
+	}
+	Promote struct{} // the successor on trial takes over
+	Reject  struct{} // the successor on trial goes
 )
 
 // Facts. Each says which life it is about.
@@ -68,6 +74,8 @@ func (Start) event()        {}
 func (Stop) event()         {}
 func (Restart) event()      {}
 func (Reload) event()       {}
+func (Promote) event()      {}
+func (Reject) event()       {}
 func (Delete) event()       {}
 func (Reset) event()        {}
 func (Spawned) event()      {}

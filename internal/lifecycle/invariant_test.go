@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,7 +153,7 @@ func anyPolicy(t *rapid.T) Policy {
 }
 
 func (w *world) random(t *rapid.T) {
-	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{}, Reset{}, Tick{}}
+	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Reset{}, Tick{}}
 	if rapid.IntRange(0, 30).Draw(t, "delete") == 0 {
 		commands = []Event{Delete{}}
 	}
@@ -270,37 +271,80 @@ func TestJitterStaysWithinATenth(t *testing.T) {
 // TestRolloutKeepsItsPromises rolls over any instances with any outcomes.
 func TestRolloutKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := Roll{Parallel: rapid.IntRange(0, 4).Draw(t, "parallel")}
+		r := Roll{
+			Parallel: rapid.IntRange(0, 4).Draw(t, "parallel"), Canary: rapid.IntRange(0, 3).Draw(t, "canary"),
+			For: time.Minute, Back: rapid.Bool().Draw(t, "back"),
+		}
 		n := rapid.IntRange(0, 8).Draw(t, "instances")
 		for id := range n {
 			r.Slots = append(r.Slots, RollSlot{ID: id})
 		}
-		begun := map[int]bool{}
-		ev, failed := RollEvent{}, false
-		for range 20 {
-			var next []int
-			r, next = Rollout(r, ev)
-			for _, id := range next {
-				if begun[id] || failed {
-					t.Fatalf("begins %d again, or after a failure", id)
-				}
-				begun[id] = true
+		at := map[int]RollVerb{} // what was last done to each
+		now, ev, failed := base, RollEvent{}, false
+		for range 100 {
+			var next []RollAction
+			r, next = Rollout(r, ev, now)
+			for _, a := range next {
+				checkTurn(t, r, a, at, failed)
+				at[a.ID] = a.Do
 			}
-			if len(r.In(Rolling)) > max(1, r.Parallel) {
-				t.Fatalf("%v at a time", r.In(Rolling))
+			if len(r.In(Rolling, Trying, Returning)) > max(1, r.Parallel) {
+				t.Fatalf("%+v at a time", r.Slots)
 			}
 			if r.Finished {
-				if !failed && len(begun) < n-len(r.In(Left)) {
-					t.Fatalf("finished after %v of %d", begun, n)
-				}
+				checkEnd(t, r, failed)
 				return
 			}
-			ev = RollEvent{ID: rapid.SampledFrom(r.In(Rolling)).Draw(t, "id")}
-			ev.Stage = rapid.SampledFrom([]RollStage{Replaced, Replaced, Kept, Left}).Draw(t, "stage")
-			if ev.Stage == Kept {
-				ev.Reason, failed = "died", true
+			if !r.Until.IsZero() && rapid.Bool().Draw(t, "time passes") {
+				now, ev = r.Until, RollEvent{}
+				continue
 			}
+			ev = outcome(t, r)
+			failed = failed || ev.Stage == Kept
 		}
 		t.Fatalf("never finished: %+v", r)
 	})
+}
+
+// checkTurn says what may follow what.
+func checkTurn(t *rapid.T, r Roll, a RollAction, at map[int]RollVerb, failed bool) {
+	before := at[a.ID]
+	switch a.Do {
+	case DoReplace, DoTry:
+		if before != "" || failed || a.Do == DoReplace && r.Canary > 0 && !r.Passed {
+			t.Fatalf("%v after %q, failed %v: %+v", a, before, failed, r)
+		}
+	case DoPromote:
+		if before != DoTry || failed || !r.Passed {
+			t.Fatalf("%v after %q, failed %v", a, before, failed)
+		}
+	case DoReject:
+		if before != DoTry || !failed {
+			t.Fatalf("%v after %q, failed %v", a, before, failed)
+		}
+	case DoReturn:
+		if before != DoReplace && before != DoPromote || !failed || !r.Back {
+			t.Fatalf("%v after %q, failed %v", a, before, failed)
+		}
+	}
+}
+
+// outcome draws what became of one of those that are on their way.
+func outcome(t *rapid.T, r Roll) RollEvent {
+	ev := RollEvent{ID: rapid.SampledFrom(r.In(Rolling, Trying, OnTrial, Rejecting, Returning)).Draw(t, "id"), Reason: "died"}
+	stage := r.Slots[slices.IndexFunc(r.Slots, func(s RollSlot) bool { return s.ID == ev.ID })].Stage
+	ev.Stage = rapid.SampledFrom(map[RollStage][]RollStage{
+		Rolling: {Replaced, Replaced, Kept, Left}, Trying: {OnTrial, OnTrial, Kept, Left}, OnTrial: {Kept, Left},
+		Rejecting: {Kept, Left}, Returning: {Returned, Stuck, Left},
+	}[stage]).Draw(t, "stage")
+	return ev
+}
+
+func checkEnd(t *rapid.T, r Roll, failed bool) {
+	if n := r.count(Waiting, Kept, Returned, Stuck); !failed && n > 0 {
+		t.Fatalf("finished with %+v", r.Slots)
+	}
+	if failed && r.Back && r.count(Replaced) > 0 {
+		t.Fatalf("failed, and did not go back: %+v", r.Slots)
+	}
 }

@@ -54,6 +54,7 @@ type Life struct {
 	OnlineAt  time.Time `json:"online_at,omitzero"`
 	Deadline  time.Time `json:"deadline,omitzero"` // of the stage
 	Overdue   bool      `json:"overdue,omitempty"` // counts as up, but never became ready
+	Trial     bool      `json:"trial,omitempty"`   // a successor that waits for Promote or Reject when it is ready
 	Trouble   string    `json:"trouble,omitempty"` // what it will mostly die of
 }
 

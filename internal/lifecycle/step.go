@@ -37,7 +37,11 @@ func (m *step) handle(ev Event) {
 	case Restart:
 		m.restart()
 	case Reload:
-		m.reload()
+		m.reload(ev.Trial)
+	case Promote:
+		m.promote()
+	case Reject:
+		m.reject()
 	case Delete:
 		m.s.Deleting = true
 		m.stop()
@@ -121,7 +125,7 @@ func (m *step) restart() {
 	m.endAll()
 }
 
-func (m *step) reload() {
+func (m *step) reload(trial bool) {
 	if m.s.Phase != Running || !m.p.Cluster || m.s.Deleting {
 		m.restart()
 		return
@@ -129,7 +133,41 @@ func (m *step) reload() {
 	m.forgive()
 	if m.s.as(Successor) == nil {
 		m.spawn(Successor)
+		m.s.as(Successor).Trial = trial
 	}
+}
+
+// promote ends a trial well.
+func (m *step) promote() {
+	l := m.s.as(Successor)
+	if l == nil || !l.Trial {
+		return
+	}
+	l.Trial = false
+	if l.Stage == Serving {
+		m.succeed(l)
+	}
+}
+
+// reject ends a trial, with what the successor has begun.
+func (m *step) reject() {
+	l := m.s.as(Successor)
+	if l == nil || !l.Trial {
+		return
+	}
+	l.Role = Old
+	if l.Stage == Serving {
+		m.drain(l)
+	} else {
+		m.end(l)
+	}
+}
+
+// drain lets a cluster worker finish what it has begun.
+func (m *step) drain(l *Life) {
+	m.do(Unroute{l.Gen})
+	m.do(Disconnect{l.Gen})
+	l.Stage, l.Deadline = Draining, m.now.Add(m.p.Drain)
 }
 
 func (m *step) stop() {
@@ -248,7 +286,9 @@ func (m *step) ready(l *Life) {
 		m.s.Reason = ""
 	case l.Role == Successor:
 		l.Stage, l.Deadline = Serving, time.Time{}
-		m.succeed(l)
+		if !l.Trial {
+			m.succeed(l)
+		}
 	default:
 		l.Stage, l.Deadline = Serving, time.Time{}
 		m.s.Phase, m.s.Reason = Running, ""
@@ -260,9 +300,7 @@ func (m *step) succeed(l *Life) {
 	if c := m.s.Current(); c != nil {
 		c.Role = Old
 		if m.p.Cluster {
-			m.do(Unroute{c.Gen})
-			m.do(Disconnect{c.Gen})
-			c.Stage, c.Deadline = Draining, m.now.Add(m.p.Drain)
+			m.drain(c)
 		} else {
 			m.end(c)
 		}

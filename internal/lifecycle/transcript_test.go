@@ -164,6 +164,12 @@ func parse(t *testing.T, words []string) Event {
 		return Restart{}
 	case "reload":
 		return Reload{}
+	case "try":
+		return Reload{Trial: true}
+	case "promote":
+		return Promote{}
+	case "reject":
+		return Reject{}
 	case "delete":
 		return Delete{}
 	case "reset":

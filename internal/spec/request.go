@@ -62,5 +62,11 @@ type Act struct {
 	Target   string  `json:"target"`
 	Options  Options `json:"options"`            // restart and reload only
 	Parallel int     `json:"parallel,omitempty"` // reload: instances replaced at a time; 0 means 1
-	Caller   Caller  `json:"caller"`
+
+	// Canary and For, of a reload: how many instances try the new generation
+	// first, beside the old one, and how long. One that ends ends the reload.
+	Canary int           `json:"canary,omitempty"`
+	For    time.Duration `json:"for,omitempty"`
+
+	Caller Caller `json:"caller"`
 }

@@ -91,7 +91,7 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 		for _, sl := range l.living(ids) {
 			w.ids = append(w.ids, sl.id)
 			if a, ok := specs[sl.id]; ok {
-				l.respec(sl, a)
+				l.respecKept(sl, a)
 			}
 		}
 		for _, sl := range l.living(ids) {

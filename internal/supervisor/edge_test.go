@@ -48,6 +48,7 @@ type edge struct {
 	procs    map[runner.Key]*proc
 	acts     []string
 	spawns   []runner.Spawn
+	when     func(runner.Spawn) *program // what it runs after all, nil for no change
 }
 
 type proc struct {
@@ -83,6 +84,11 @@ func (e *edge) Spawn(s runner.Spawn) {
 	p := &proc{pid: 1000*(s.Key.ID+1) + int(s.Key.Gen)}
 	if f := e.programs[s.App.Name]; f != nil {
 		p.program = f(s.Key)
+	}
+	if e.when != nil {
+		if other := e.when(s); other != nil {
+			p.program = *other
+		}
 	}
 	if p.failed != nil {
 		e.after(time.Millisecond, func() { e.report(s.Key, runner.SpawnFailed{Err: p.failed}) })

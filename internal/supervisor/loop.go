@@ -23,15 +23,16 @@ type loop struct {
 	seq     uint64
 	boots   boots
 	rolls   map[string]*roll // by app, while it goes on
-	held    map[string]bool  // apps for which the edge may hold listeners
-	closing bool             // Shutdown was called
-	resume  map[int]bool     // with closing: who is to be started by the next daemon
-	pending []func()         // what follows from the event being handled
+	past    past
+	held    map[string]bool // apps for which the edge may hold listeners
+	closing bool            // Shutdown was called
+	resume  map[int]bool    // with closing: who is to be started by the next daemon
+	pending []func()        // what follows from the event being handled
 }
 
 func newLoop(o Options, bus *event.Bus) *loop {
 	return &loop{
-		o: o, bus: bus, slots: map[int]*slot{}, rolls: map[string]*roll{}, held: map[string]bool{},
+		o: o, bus: bus, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{},
 		boots: boots{max: o.MaxBoots, until: map[runner.Key]time.Time{}},
 	}
 }
@@ -148,6 +149,9 @@ func (l *loop) forget(sl *slot) {
 	sl.view = sl.look()
 	delete(l.slots, sl.id)
 	l.order = slices.DeleteFunc(l.order, func(id int) bool { return id == sl.id })
+	if len(l.named(sl.spec.Name)) == 0 {
+		l.forgetPast(sl.spec.Name)
+	}
 	if len(l.order) == 0 {
 		l.nextID = 0
 		l.rememberIDs()
@@ -201,6 +205,7 @@ func (l *loop) tick(now time.Time) {
 			l.step(sl, lifecycle.Tick{})
 		}
 	}
+	l.tickRolls(now)
 	l.drain()
 	for _, s := range l.boots.next(now) {
 		l.o.Runner.Spawn(s)
@@ -221,6 +226,9 @@ func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 // wakeAt is the earliest deadline of all, zero if there is none.
 func (l *loop) wakeAt() time.Time {
 	at := l.boots.wakeAt()
+	if w := l.rollWake(); !w.IsZero() && (at.IsZero() || w.Before(at)) {
+		at = w
+	}
 	for _, sl := range l.slots {
 		if w := sl.state.WakeAt; !w.IsZero() && (at.IsZero() || w.Before(at)) {
 			at = w
@@ -317,6 +325,7 @@ func (l *loop) respec(sl *slot, a spec.App) {
 	if renamed {
 		sl.index = l.freeIndex(a.Name, sl)
 		l.release(old)
+		l.renamePast(old, a.Name)
 	}
 }
 

@@ -21,11 +21,13 @@ import (
 //	slot/ID    slotRecord: an instance and the state of its lives
 //	spec/ID    specRecord: its declaration
 //	roll/APP   rollRecord: a reload that is going on
+//	past/APP   []spec.App: declarations that it had before
 //	ids        idsRecord
 const (
 	slotPrefix = "slot/"
 	specPrefix = "spec/"
 	rollPrefix = "roll/"
+	pastPrefix = "past/"
 	idsName    = "ids"
 )
 
@@ -48,6 +50,8 @@ type rollRecord struct {
 	Specs map[int]spec.App `json:"specs,omitempty"`
 	Down  map[int]bool     `json:"down,omitempty"`
 	Turns map[int]rollTurn `json:"turns,omitempty"`
+	From  map[int]spec.App `json:"from,omitempty"`
+	Past  bool             `json:"past,omitempty"`
 }
 
 // rollTurn is the generations that an instance has in a reload.
@@ -107,6 +111,9 @@ func (l *loop) unrememberAll() {
 	for app := range l.rolls {
 		l.o.Memory.Delete(rollKey(app))
 	}
+	for app := range l.past {
+		l.forgetPast(app)
+	}
 	l.o.Memory.Delete(idsName)
 }
 
@@ -114,7 +121,7 @@ func (l *loop) rememberIDs() { l.put(idsName, idsRecord{l.nextID}) }
 
 func (l *loop) rememberRoll(r *roll) {
 	if !r.core.Finished {
-		l.put(rollKey(r.app), rollRecord{r.core, r.specs, r.down, r.turns})
+		l.put(rollKey(r.app), rollRecord{r.core, r.specs, r.down, r.turns, r.from, r.past})
 	}
 }
 
@@ -137,6 +144,7 @@ func (l *loop) restore() {
 	for _, id := range slices.Clone(l.order) {
 		l.restoreLives(l.slots[id])
 	}
+	l.restorePast(found)
 	l.restoreRolls(found)
 	for _, id := range resume {
 		if sl := l.slots[id]; sl != nil {
@@ -222,7 +230,7 @@ func (l *loop) restoreRolls(found map[string]json.RawMessage) {
 		if !ok || json.Unmarshal(text, &rec) != nil {
 			continue
 		}
-		r := &roll{app: app, core: rec.Core, specs: rec.Specs, down: rec.Down, turns: rec.Turns}
+		r := &roll{app: app, core: rec.Core, specs: rec.Specs, down: rec.Down, turns: rec.Turns, from: rec.From, past: rec.Past}
 		r.w = &wait{l: l, op: "reload", whole: true, pending: 1, done: make(chan struct{})}
 		if r.down == nil {
 			r.down = map[int]bool{}
@@ -230,28 +238,53 @@ func (l *loop) restoreRolls(found map[string]json.RawMessage) {
 		if r.turns == nil {
 			r.turns = map[int]rollTurn{}
 		}
+		if r.from == nil {
+			r.from = map[int]spec.App{}
+		}
 		l.rolls[app] = r
 		l.resumeRoll(r)
 	}
 }
 
+// resumeRoll goes on with every instance that was on its way.
 func (l *loop) resumeRoll(r *roll) {
-	for _, id := range r.core.In(lifecycle.Rolling) {
-		sl, turn := l.slots[id], r.turns[id]
-		switch {
-		case sl == nil:
+	for _, id := range r.core.In(lifecycle.Rolling, lifecycle.Trying, lifecycle.OnTrial, lifecycle.Rejecting, lifecycle.Returning) {
+		if sl := l.slots[id]; sl == nil {
 			l.roll(r, lifecycle.RollEvent{ID: id, Stage: lifecycle.Left})
-		case turn.New == 0: // its turn had come, and no more
-			l.replace(r, sl)
-		default:
-			if sl.state.Gen < turn.New {
-				l.step(sl, lifecycle.Reload{})
-			}
-			l.watchTurn(r, sl, turn)
+		} else {
+			l.resumeTurn(r, sl)
 		}
 	}
 	if !r.core.Finished {
 		l.roll(r, lifecycle.RollEvent{})
+	}
+}
+
+func (l *loop) resumeTurn(r *roll, sl *slot) {
+	stage, turn := r.stage(sl.id), r.turns[sl.id]
+	begun := turn.New != 0 && sl.state.Gen >= turn.New
+	switch stage {
+	case lifecycle.Rolling:
+		if begun {
+			l.step(sl, lifecycle.Promote{}) // if it was about to be
+			l.watchTurn(r, sl, lifecycle.Replaced, lifecycle.Kept)
+		} else {
+			l.turn(r, sl, lifecycle.DoReplace)
+		}
+	case lifecycle.Trying, lifecycle.OnTrial:
+		if begun {
+			l.watchTrial(r, sl)
+		} else {
+			l.turn(r, sl, lifecycle.DoTry)
+		}
+	case lifecycle.Rejecting:
+		l.turn(r, sl, lifecycle.DoReject)
+	case lifecycle.Returning:
+		if from, ok := r.from[sl.id]; ok && sl.next == nil && !sl.same(from) {
+			l.turn(r, sl, lifecycle.DoReturn)
+		} else {
+			l.watchTurn(r, sl, lifecycle.Returned, lifecycle.Stuck)
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/runner"
 )
 
 // A supervisor that comes after one that died goes on where that was.
@@ -80,6 +82,52 @@ func TestCrashInAReload(t *testing.T) {
 				t.Errorf("the next reload: %v", err)
 			}
 		})
+	}
+}
+
+// A canary is watched on by the next daemon, and a reload that goes back goes on
+// going back: in the end all have the one declaration or all have the other.
+func TestCrashWithCanaries(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		for at := time.Duration(0); at < 2*time.Second; at += 13 * ms {
+			run(t, func(b *bench) {
+				quick := program{online: 40 * ms, listens: 100 * ms, stopTime: 20 * ms}
+				b.always("web", quick)
+				b.start("web", 3)
+				b.when = func(s runner.Spawn) *program {
+					if fails && s.App.Env["NEW"] == "1" && s.Index == 2 {
+						return &program{online: 40 * ms, exits: 50 * ms, code: 1}
+					}
+					return nil
+				}
+				req := act("web")
+				req.Options.Env, req.Canary, req.For = map[string]string{"NEW": "1"}, 1, 500*ms
+				req.Options.DrainTimeout = ptr(50 * ms)
+				go func() { _, _ = b.sup.Reload(b.ctx, req) }()
+				b.wait(at)
+				b.crash()
+				b.wait(2 * time.Minute)
+				if n := b.alive(); n != 3 {
+					t.Errorf("after a crash at %v there are %d processes", at, n)
+				}
+				for _, in := range b.list() {
+					if in.Phase != lifecycle.Running {
+						t.Errorf("after a crash at %v: %+v", at, in)
+					}
+				}
+				snap, err := b.sup.List(b.ctx, event.Query{})
+				if err != nil || len(snap.Apps) != 1 {
+					t.Fatalf("%+v, %v", snap, err)
+				}
+				begun := at > 0
+				if got := snap.Apps[0].Spec.Env["NEW"] == "1"; begun && got == fails {
+					t.Errorf("after a crash at %v the declaration is the new one: %v", at, got)
+				}
+				if _, err := b.sup.Reload(b.ctx, act("web")); err != nil {
+					t.Errorf("the next reload: %v", err)
+				}
+			})
+		}
 	}
 }
 

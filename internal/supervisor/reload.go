@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
@@ -15,6 +17,8 @@ type roll struct {
 	app   string
 	core  lifecycle.Roll
 	specs map[int]spec.App // of the new generations, nil for the old ones
+	from  map[int]spec.App // what instances had that have got one of specs
+	past  bool             // specs are the newest of the app's past
 	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
 	turns map[int]rollTurn // of the instances that it has begun with
 	w     *wait
@@ -24,7 +28,9 @@ type roll struct {
 // Reload replaces the processes of target by a new generation, app by app side
 // by side, within an app Parallel at a time. A new worker is up before the old
 // one drains; what is not in cluster mode is restarted. Where a new process
-// does not come up the old one stays and the roll ends there.
+// does not come up the old one stays and the roll ends there; those that have
+// got another declaration go back to theirs. With Canary, so many serve beside
+// the old ones first, For a while.
 func (s *Supervisor) Reload(ctx context.Context, req spec.Act) (event.Outcome, error) {
 	ids, err := s.targets(ctx, "reload", req)
 	if err != nil {
@@ -34,31 +40,93 @@ func (s *Supervisor) Reload(ctx context.Context, req spec.Act) (event.Outcome, e
 	if err != nil {
 		return event.Outcome{}, err
 	}
-	return s.command(ctx, "reload", func(l *loop, w *wait) error {
+	return s.roll(ctx, "reload", ids, req, func(*loop) (map[int]spec.App, error) { return specs, nil })
+}
+
+// Rollback is [Supervisor.Reload] to the declaration that the app had before the
+// last change of it that went well. Each takes it one change further back.
+func (s *Supervisor) Rollback(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	ids, err := s.targets(ctx, "rollback", req)
+	if err != nil {
+		return event.Outcome{}, err
+	}
+	return s.roll(ctx, "rollback", ids, req, func(l *loop) (map[int]spec.App, error) {
+		specs := map[int]spec.App{}
+		for _, sl := range l.living(ids) {
+			a, ok := l.past.newest(sl.spec.Name)
+			if !ok {
+				return nil, &fault.Error{
+					Code: fault.NotFound, Message: "no earlier declaration of " + sl.spec.Name + " is known",
+					Remedy: "It is kept from the first restart or reload on that changes one.",
+				}
+			}
+			specs[sl.id] = a
+		}
+		return specs, nil
+	})
+}
+
+// roll reloads ids to what declared returns.
+func (s *Supervisor) roll(
+	ctx context.Context, op string, ids []int, req spec.Act, declared func(*loop) (map[int]spec.App, error),
+) (event.Outcome, error) {
+	return s.command(ctx, op, func(l *loop, w *wait) error {
 		w.whole = true
 		w.warnInstances(req.Options)
 		list := l.living(ids)
 		for _, sl := range list {
 			w.ids = append(w.ids, sl.id)
 		}
-		if err := l.conflict(w.ids); err != nil {
-			return during("reload "+req.Target, err)
+		err := l.conflict(w.ids)
+		if err == nil {
+			err = rollable(list, req)
 		}
-		for _, r := range l.rollsOf(w, list, req.Parallel) {
-			r.specs = specs
+		var specs map[int]spec.App
+		if err == nil {
+			specs, err = declared(l)
+		}
+		if err != nil {
+			return during(op+" "+req.Target, err)
+		}
+		for _, r := range l.rollsOf(w, list, req) {
+			r.specs, r.past, r.core.Back = specs, op == "rollback", len(specs) > 0
 			l.roll(r, lifecycle.RollEvent{})
 		}
 		return nil
 	})
 }
 
+// rollable refuses what makes no sense for one of list.
+func rollable(list []*slot, req spec.Act) error {
+	switch {
+	case req.Parallel < 0:
+		return &fault.Error{Code: fault.Invalid, Field: "parallel", Message: "is negative"}
+	case req.Canary < 0:
+		return &fault.Error{Code: fault.Invalid, Field: "canary", Message: "is negative"}
+	case req.For < 0 || req.For > 0 && req.Canary == 0:
+		return &fault.Error{Code: fault.Invalid, Field: "for", Message: "says how long canaries are watched, and there are none", Remedy: "Add --canary 1."}
+	}
+	for _, sl := range list {
+		if req.Canary > 0 && sl.spec.Mode != spec.Cluster {
+			return &fault.Error{
+				Code: fault.Invalid, Field: "canary", Message: sl.spec.Name + " is in fork mode, where old and new cannot serve side by side",
+				Remedy: "Leave --canary out, or start it as a cluster.",
+			}
+		}
+	}
+	return nil
+}
+
 // rollsOf makes a roll of each app in list.
-func (l *loop) rollsOf(w *wait, list []*slot, parallel int) (rolls []*roll) {
+func (l *loop) rollsOf(w *wait, list []*slot, req spec.Act) (rolls []*roll) {
 	for _, sl := range list {
 		name := sl.spec.Name
 		r := l.rolls[name]
 		if r == nil {
-			r = &roll{app: name, core: lifecycle.Roll{Parallel: parallel}, down: map[int]bool{}, turns: map[int]rollTurn{}, w: w}
+			r = &roll{
+				app: name, core: lifecycle.Roll{Parallel: req.Parallel, Canary: req.Canary, For: req.For},
+				down: map[int]bool{}, turns: map[int]rollTurn{}, from: map[int]spec.App{}, w: w,
+			}
 			l.rolls[name] = r
 			rolls = append(rolls, r)
 			w.pending++
@@ -71,39 +139,64 @@ func (l *loop) rollsOf(w *wait, list []*slot, parallel int) (rolls []*roll) {
 
 // roll takes a roll one step further.
 func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
-	var next []int
-	r.core, next = lifecycle.Rollout(r.core, ev)
+	var next []lifecycle.RollAction
+	r.core, next = lifecycle.Rollout(r.core, ev, time.Now())
 	l.rememberRoll(r)
-	for _, id := range next {
-		sl := l.slots[id]
-		if sl == nil || sl.state.Goal == lifecycle.Down && !r.down[id] { // since then
-			r.w.warnings = append(r.w.warnings, "reload "+itoa(id)+": it was stopped or deleted meanwhile")
-			l.roll(r, lifecycle.RollEvent{ID: id, Stage: lifecycle.Left})
+	for _, a := range next {
+		sl := l.slots[a.ID]
+		if sl == nil || sl.state.Goal == lifecycle.Down && !r.down[a.ID] { // since then
+			r.w.warnings = append(r.w.warnings, r.w.op+" "+itoa(a.ID)+": it was stopped or deleted meanwhile")
+			l.roll(r, lifecycle.RollEvent{ID: a.ID, Stage: lifecycle.Left})
 			continue
 		}
-		l.replace(r, sl)
+		l.turn(r, sl, a.Do)
 	}
 	if r.core.Finished && l.rolls[r.app] == r {
 		delete(l.rolls, r.app)
 		l.o.Memory.Delete(rollKey(r.app))
-		r.w.finish(r.err)
+		l.keepRolled(r)
+		r.w.finish(r.verdict())
 	}
 }
 
-// replace begins with one instance and watches what becomes of it.
-func (l *loop) replace(r *roll, sl *slot) {
+// turn does what is to be done to one instance, and watches what becomes of it.
+func (l *loop) turn(r *roll, sl *slot, do lifecycle.RollVerb) {
+	switch do {
+	case lifecycle.DoReplace:
+		l.replace(r, sl, r.specs, false)
+		l.watchTurn(r, sl, lifecycle.Replaced, lifecycle.Kept)
+	case lifecycle.DoTry:
+		l.replace(r, sl, r.specs, true)
+		l.watchTrial(r, sl)
+	case lifecycle.DoPromote:
+		l.step(sl, lifecycle.Promote{})
+		l.watchTurn(r, sl, lifecycle.Replaced, lifecycle.Kept)
+	case lifecycle.DoReject:
+		l.step(sl, lifecycle.Reject{})
+		l.watchReject(r, sl)
+	case lifecycle.DoReturn:
+		l.replace(r, sl, r.from, false)
+		l.watchTurn(r, sl, lifecycle.Returned, lifecycle.Stuck)
+	}
+}
+
+// replace begins with one instance.
+func (l *loop) replace(r *roll, sl *slot, specs map[int]spec.App, trial bool) {
 	turn := rollTurn{Old: sl.key().Gen, New: sl.state.Gen + 1}
-	if a, ok := r.specs[sl.id]; ok {
+	if a, ok := specs[sl.id]; ok {
+		if _, ok := r.from[sl.id]; !ok {
+			r.from[sl.id] = sl.spec
+		}
 		sl.next, sl.nextGen, sl.specKept = &a, turn.New, false
 	}
 	r.turns[sl.id] = turn
 	l.rememberRoll(r)
-	l.step(sl, lifecycle.Reload{})
-	l.watchTurn(r, sl, turn)
+	l.step(sl, lifecycle.Reload{Trial: trial})
 }
 
 // watchTurn waits for what becomes of an instance that is being replaced.
-func (l *loop) watchTurn(r *roll, sl *slot, turn rollTurn) {
+func (l *loop) watchTurn(r *roll, sl *slot, done, failedAs lifecycle.RollStage) {
+	turn := r.turns[sl.id]
 	old, c := turn.Old, coming{want: turn.New}
 	sl.await(func(sl *slot) bool {
 		ev := lifecycle.RollEvent{ID: sl.id}
@@ -114,21 +207,83 @@ func (l *loop) watchTurn(r *roll, sl *slot, turn rollTurn) {
 			if life := sl.state.Find(old); life != nil && !life.Leaves() {
 				return false // drains, which has an end
 			}
-			ev.Stage = lifecycle.Replaced
+			ev.Stage = done
 		case failed:
-			ev.Stage, ev.Reason = lifecycle.Kept, c.failure.Reason
+			ev.Stage, ev.Reason = failedAs, c.failure.Reason
 			r.fail(sl, c)
 		case left:
 			ev.Stage = lifecycle.Left
-			r.w.warnings = append(r.w.warnings, leftFault("reload", sl).Error())
+			r.w.warnings = append(r.w.warnings, leftFault(r.w.op, sl).Error())
 		}
-		sl.next, sl.specKept = nil, false
-		if !sl.deleted {
-			l.remember(sl)
-		}
-		l.roll(r, ev)
+		l.turned(r, sl, ev)
 		return true
 	})
+}
+
+// watchTrial waits for a successor to be on trial, and for its end there.
+func (l *loop) watchTrial(r *roll, sl *slot) {
+	turn := r.turns[sl.id]
+	sl.await(func(sl *slot) bool {
+		stage := r.stage(sl.id)
+		if stage != lifecycle.Trying && stage != lifecycle.OnTrial {
+			return true
+		}
+		ev := lifecycle.RollEvent{ID: sl.id}
+		life, current := sl.state.Find(turn.New), sl.state.Current()
+		switch {
+		case sl.deleted || sl.state.Goal == lifecycle.Down:
+			ev.Stage = lifecycle.Left
+			r.w.warnings = append(r.w.warnings, leftFault(r.w.op, sl).Error())
+		case current != nil && current.Gen == turn.New: // the old one ended by itself
+			if sl.state.Phase != lifecycle.Running {
+				return false
+			}
+			ev.Stage = lifecycle.Replaced
+		case life == nil && sl.state.Failure.Gen == turn.New:
+			ev.Stage, ev.Reason = lifecycle.Kept, sl.state.Failure.Reason
+			r.fail(sl, coming{want: turn.New, failure: sl.state.Failure})
+		case life == nil: // restarted meanwhile
+			ev.Stage = lifecycle.Left
+		case stage == lifecycle.Trying && life.Stage == lifecycle.Serving:
+			l.roll(r, lifecycle.RollEvent{ID: sl.id, Stage: lifecycle.OnTrial})
+			return r.stage(sl.id) != lifecycle.OnTrial
+		default:
+			return false
+		}
+		l.turned(r, sl, ev)
+		return true
+	})
+}
+
+// watchReject waits for the end of a successor that was on trial.
+func (l *loop) watchReject(r *roll, sl *slot) {
+	turn := r.turns[sl.id]
+	sl.await(func(sl *slot) bool {
+		if !sl.deleted && sl.state.Find(turn.New) != nil {
+			return false
+		}
+		l.turned(r, sl, lifecycle.RollEvent{ID: sl.id, Stage: lifecycle.Kept})
+		return true
+	})
+}
+
+// turned ends the turn of an instance.
+func (l *loop) turned(r *roll, sl *slot, ev lifecycle.RollEvent) {
+	sl.next, sl.specKept = nil, false
+	if !sl.deleted {
+		l.remember(sl)
+	}
+	l.roll(r, ev)
+}
+
+// stage is how far the roll is with an instance.
+func (r *roll) stage(id int) lifecycle.RollStage {
+	for _, s := range r.core.Slots {
+		if s.ID == id {
+			return s.Stage
+		}
+	}
+	return lifecycle.Left
 }
 
 // fail notes why the roll ends early.
@@ -136,11 +291,51 @@ func (r *roll) fail(sl *slot, c coming) {
 	if r.err != nil {
 		return
 	}
-	r.err = c.fault("reload", sl)
-	if f, ok := r.err.(*fault.Error); ok && sl.state.Phase == lifecycle.Running && !c.alive {
+	r.err = c.fault(r.w.op, sl)
+	f, ok := r.err.(*fault.Error)
+	if ok && r.stage(sl.id) == lifecycle.OnTrial {
+		f.Message = "on trial it " + f.Message
+	}
+	if ok && sl.state.Phase == lifecycle.Running && !c.alive {
 		f.Message += "; the old process stays"
 	}
 	if c.alive && r.w.tail == nil {
 		r.w.tail = &runner.Key{ID: sl.id, Gen: c.failure.Gen}
+	}
+}
+
+// verdict is the error of a roll that is over, with what became of those that were
+// replaced before.
+func (r *roll) verdict() error {
+	f, ok := r.err.(*fault.Error)
+	if !ok {
+		return r.err
+	}
+	g := *f
+	if n := len(r.core.In(lifecycle.Returned)); n > 0 {
+		g.Message += fmt.Sprintf("; %d that had been replaced went back", n)
+	}
+	if n := len(r.core.In(lifecycle.Stuck)); n > 0 {
+		g.Message += fmt.Sprintf("; %d could not go back and keep the new declaration", n)
+	}
+	return &g
+}
+
+// rollWake is when the next watch of canaries ends, zero for never.
+func (l *loop) rollWake() (at time.Time) {
+	for _, r := range l.rolls {
+		if u := r.core.Until; !u.IsZero() && (at.IsZero() || u.Before(at)) {
+			at = u
+		}
+	}
+	return at
+}
+
+// tickRolls ends the watches whose time has come.
+func (l *loop) tickRolls(now time.Time) {
+	for _, r := range l.rolls {
+		if due(r.core.Until, now) {
+			l.roll(r, lifecycle.RollEvent{})
+		}
 	}
 }

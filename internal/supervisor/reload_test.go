@@ -8,6 +8,7 @@ import (
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/lifecycle"
 	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/spec"
 )
 
 func TestReloadOneAtATime(t *testing.T) {
@@ -227,6 +228,202 @@ func TestReloadAllGoesOnWithTheOtherApps(t *testing.T) {
 			if in := b.get(id); in.Gen != gen {
 				t.Errorf("instance %d is generation %d, want %d", id, in.Gen, gen)
 			}
+		}
+	})
+}
+
+// onTrial starts a reload with a canary and waits until that is on trial.
+func onTrial(b *bench, canary int, env string) <-chan error {
+	b.t.Helper()
+	req := act("web")
+	req.Canary, req.For = canary, time.Minute
+	if env != "" {
+		req.Options.Env = map[string]string{"NEW": env}
+	}
+	done := make(chan error, 1)
+	go func() { _, err := b.sup.Reload(b.ctx, req); done <- err }()
+	b.wait(time.Second)
+	return done
+}
+
+func TestCanaryPasses(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 3)
+		b.took()
+		began := time.Now()
+		done := onTrial(b, 1, "1")
+		b.wantActs("spawn 0.2")
+		if in := b.get(0); in.Gen != 1 || in.Phase != lifecycle.Running || b.alive() != 4 {
+			t.Errorf("%+v, %d alive", in, b.alive())
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(began); d < time.Minute || d > time.Minute+31*time.Second { // each drains for 10 s
+			t.Errorf("took %v", d)
+		}
+		b.wantActs("unroute 0.1, disconnect 0.1, unroute 0.1, terminate 0.1, " +
+			"spawn 1.2, unroute 1.1, disconnect 1.1, unroute 1.1, terminate 1.1, spawn 2.2, unroute 2.1, disconnect 2.1, unroute 2.1, terminate 2.1")
+	})
+}
+
+func TestCanaryFails(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("web", worker, program{listens: 10 * ms, exits: 20 * time.Second, code: 3, log: []string{"out of luck"}}, worker)
+		b.start("web", 2)
+		b.took()
+		began := time.Now()
+		f := wantFault(t, <-onTrial(b, 1, "1"), fault.StartFailed,
+			"reload web (0): on trial it exited with code 3 after 20s; the old process stays")
+		if len(f.Log) != 1 {
+			t.Errorf("log %q", f.Log)
+		}
+		if d := time.Since(began); d > 30*time.Second {
+			t.Errorf("took %v", d)
+		}
+		b.wantActs("spawn 0.2")
+		for id := range 2 {
+			if in := b.get(id); in.Gen != 1 || in.Phase != lifecycle.Running || in.Restarts != 0 {
+				t.Errorf("%+v", in)
+			}
+		}
+		// It is over: another reload may follow, and has the old declaration.
+		if _, err := b.sup.Reload(b.ctx, act("web")); err != nil {
+			t.Fatal(err)
+		}
+		if s := b.spawns[len(b.spawns)-1]; s.App.Env["NEW"] != "" {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Of two canaries one dies: the other finishes what it has begun, and goes.
+func TestOneOfTwoCanariesFails(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("web", worker, program{listens: 10 * ms, exits: 20 * time.Second, code: 3}, program{listens: 10 * ms, stopTime: 50 * ms})
+		b.start("web", 2)
+		b.took()
+		req := act("web")
+		req.Canary, req.For, req.Parallel = 2, time.Minute, 2
+		_, err := b.sup.Reload(b.ctx, req)
+		if err == nil || b.alive() != 2 {
+			t.Errorf("%v, %d alive", err, b.alive())
+		}
+		for id := range 2 {
+			if in := b.get(id); in.Gen != 1 || in.Phase != lifecycle.Running {
+				t.Errorf("%+v", in)
+			}
+		}
+	})
+}
+
+func TestCanaryStoppedMeanwhile(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 2)
+		done := onTrial(b, 1, "")
+		if _, err := b.sup.Stop(b.ctx, act("web")); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if b.alive() != 0 {
+			t.Errorf("%d alive", b.alive())
+		}
+		if _, err := b.sup.Reload(b.ctx, act("web")); err != nil { // no reload is going on
+			t.Error(err)
+		}
+	})
+}
+
+// What was replaced by another declaration goes back when a later one fails.
+func TestReloadGoesBack(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 3)
+		b.took()
+		b.when = func(s runner.Spawn) *program {
+			if s.App.Env["NEW"] == "1" && s.Index == 2 {
+				return &program{online: 40 * ms, exits: 50 * ms, code: 1}
+			}
+			return nil
+		}
+		req := act("web")
+		req.Options.Env = map[string]string{"NEW": "1"}
+		_, err := b.sup.Reload(b.ctx, req)
+		wantFault(t, err, fault.StartFailed, "reload web (2): exited with code 1 after 50ms; the old process stays; 2 that had been replaced went back")
+		last := map[int]string{}
+		for _, s := range b.spawns {
+			if s.Key.ID < 2 || s.Key.Gen != 2 {
+				last[s.Key.ID] = s.App.Env["NEW"]
+			}
+		}
+		for id := range 3 {
+			if in := b.get(id); in.Phase != lifecycle.Running || last[id] != "" {
+				t.Errorf("%d has %q: %+v", id, last[id], in)
+			}
+		}
+	})
+}
+
+func TestRollback(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 2)
+		_, err := b.sup.Rollback(b.ctx, act("web"))
+		wantFault(t, err, fault.NotFound, "rollback web: no earlier declaration of web is known")
+		set := func(value string, do func() error) {
+			t.Helper()
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range b.spawns[len(b.spawns)-2:] {
+				if s.App.Env["NEW"] != value {
+					t.Errorf("%v spawned with %q, want %q", s.Key, s.App.Env["NEW"], value)
+				}
+			}
+		}
+		with := func(value string) func() error {
+			return func() error {
+				req := act("web")
+				req.Options.Env = map[string]string{"NEW": value}
+				_, err := b.sup.Reload(b.ctx, req)
+				return err
+			}
+		}
+		back := func() error { _, err := b.sup.Rollback(b.ctx, act("web")); return err }
+		set("1", with("1"))
+		set("2", with("2"))
+		set("2", func() error { _, err := b.sup.Reload(b.ctx, act("web")); return err }) // changes nothing
+		set("1", back)
+		set("", back)
+		_, err = b.sup.Rollback(b.ctx, act("web"))
+		wantFault(t, err, fault.NotFound, "rollback web: no earlier")
+		set("3", func() error {
+			req := act("web")
+			req.Options.Env = map[string]string{"NEW": "3"}
+			_, err := b.sup.Restart(b.ctx, req)
+			return err
+		})
+		set("", back)
+	})
+}
+
+func TestReloadRefusesWhatMakesNoSense(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 1)
+		b.start("tool", 0)
+		for want, change := range map[string]func(*spec.Act){
+			"parallel: is negative": func(a *spec.Act) { a.Parallel = -1 },
+			"canary: is negative":   func(a *spec.Act) { a.Canary = -1 },
+			"for: says how long canaries are watched, and there are none": func(a *spec.Act) { a.For = time.Second },
+			"canary: tool is in fork mode":                                func(a *spec.Act) { a.Target, a.Canary = "all", 1 },
+		} {
+			req := act("web")
+			change(&req)
+			_, err := b.sup.Reload(b.ctx, req)
+			wantFault(t, err, fault.Invalid, want)
 		}
 	})
 }

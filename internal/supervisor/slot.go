@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -68,6 +69,12 @@ func (sl *slot) settle() {
 	sl.tickets = nil
 	kept := slices.DeleteFunc(tickets, func(t ticket) bool { return t(sl) })
 	sl.tickets = append(kept, sl.tickets...)
+}
+
+// same says that the slot is declared as a, the number of instances apart.
+func (sl *slot) same(a spec.App) bool {
+	a.Instances = sl.spec.Instances
+	return reflect.DeepEqual(sl.spec, a)
 }
 
 // app is the declaration that the next spawn takes.
