@@ -27,12 +27,16 @@ func WorkerID() uint64 {
 }
 
 // Listen is net.Listen on a socket that the primary shares among its workers,
-// for the networks tcp, tcp4, tcp6 and unix. Without a primary, and for other
-// networks, it is net.Listen. Closing a connection tells the primary's worker
+// for the networks tcp, tcp4, tcp6 and unix. Without a primary it is the socket
+// with that address that the process inherited (LISTEN_FDS, sd_listen_fds(3)), if
+// there is one; else, and for other networks, it is net.Listen. Closing a connection tells the primary's worker
 // count: connections must be closed through the net.Conn that Accept returned.
 func Listen(network, address string) (net.Listener, error) {
 	m := self()
 	if m == nil {
+		if l := inherited().take(network, address); l != nil {
+			return l, nil
+		}
 		return net.Listen(network, address)
 	}
 	var q wire.Query

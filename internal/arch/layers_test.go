@@ -36,7 +36,7 @@ var (
 	pure    = []string{"internal/wire", "internal/lifecycle", "internal/spec"}
 	pureStd = []string{
 		"bytes", "cmp", "encoding", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash/crc32", "iter",
-		"maps", "math", "math/big", "math/bits", "math/rand/v2", "path", "path/filepath", "reflect", "regexp", "slices",
+		"maps", "math", "math/big", "math/bits", "math/rand/v2", "net/netip", "net/url", "path", "path/filepath", "reflect", "regexp", "slices",
 		"sort", "strconv", "strings", "time", "unicode", "unicode/utf16", "unicode/utf8",
 	}
 	pureTime = []string{"Now", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "Since", "Until"}

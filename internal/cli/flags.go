@@ -61,7 +61,10 @@ var flagSpecs = []flagSpec{
 	{"no-drain", "", "", declare, "load no preload into Node workers: reloads then cut idle keep-alive connections"},
 	{"no-treekill", "", "", declare, "signal only the process, not its descendants"},
 	{"shutdown-with-message", "", "", declare, "ask it to end by the IPC message \"shutdown\" in place of a signal"},
-	{"wait-ready", "", "", declare, "it is up when it sends the IPC message \"ready\""},
+	{"wait-ready", "", "", declare, "it is up when it says so: IPC message \"ready\", or READY=1 to $NOTIFY_SOCKET"},
+	{"probe", "", "URL", declare, "fork mode: it is up when this succeeds: http://…, tcp://HOST:PORT or exec:COMMAND"},
+	{"listen", "", "ADDRESS", declare, "fork mode: socket that each process inherits (LISTEN_FDS), so that a reload has no gap: 3000, 127.0.0.1:3000, unix:/run/x; may be repeated"},
+	{"overlap", "", "", declare, "fork mode: a reload starts the new process before the old one ends; for programs that share their port"},
 	{"listen-timeout", "", "TIME", declare, "how long it may take to listen or be ready (default 30s)"},
 	{"instance-var", "", "NAME", declare, "variable that tells an instance its number (default NODE_APP_INSTANCE)"},
 	{"uid", "", "USER", declare, "run as this user; needs root"},
@@ -104,7 +107,7 @@ var lacking = []string{
 const lackingShort = "pucw"
 
 // repeated are the flags that may be given more than once.
-var repeated = []string{"env", "filter-env", "stop-exit-codes"}
+var repeated = []string{"env", "filter-env", "stop-exit-codes", "listen"}
 
 func defineFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false

@@ -137,7 +137,9 @@ func stopPolicy(a spec.App) string {
 func readyPolicy(a spec.App) string {
 	switch {
 	case a.WaitReady:
-		return fmt.Sprintf(`it sends "ready", within %s`, a.ListenTimeout)
+		return fmt.Sprintf(`it says so ("ready", READY=1), within %s`, a.ListenTimeout)
+	case a.Probe != "":
+		return fmt.Sprintf("%s succeeds, within %s", a.Probe, a.ListenTimeout)
 	case a.Mode == spec.Cluster:
 		return fmt.Sprintf("it listens, within %s", a.ListenTimeout)
 	}

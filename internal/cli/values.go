@@ -119,6 +119,15 @@ func (v *values) words(names ...string) *[]string {
 	return nil
 }
 
+// each is the values of a flag that may be repeated, nil when it was not given.
+func (v *values) each(name string) *[]string {
+	if !v.given(name) {
+		return nil
+	}
+	list := v.list(name)
+	return &list
+}
+
 func (v *values) codes(name string) *[]int {
 	if !v.given(name) {
 		return nil
@@ -178,6 +187,7 @@ func (v *values) options() (spec.Options, error) {
 		Drain: v.flag("no-drain", false), DrainTimeout: v.duration("drain-timeout"),
 		TreeKill: v.flag("no-treekill", false), StopMessage: v.flag("shutdown-with-message", true),
 		WaitReady: v.flag("wait-ready", true), ListenTimeout: v.duration("listen-timeout"),
+		Listen: v.each("listen"), Overlap: v.flag("overlap", true), Probe: v.text("probe"),
 		InstanceVar: v.text("instance-var"), UID: v.text("uid"), GID: v.text("gid"),
 	}
 	if v.on("execute-command") {

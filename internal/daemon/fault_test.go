@@ -38,11 +38,10 @@ func worker(args []string) int {
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, strconv.Itoa(os.Getpid()))
 	})}
-	go func() {
-		<-cluster.Disconnected()
-		_ = srv.Shutdown(context.Background())
-	}()
-	_ = srv.Serve(l)
+	if err := cluster.ServeHTTP(context.Background(), srv, l, 8*time.Second); err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	return 0
 }
 

@@ -14,7 +14,7 @@ type (
 	Delete  struct{} // as Stop, then [Forget]
 	Reset   struct{} // counters to zero
 
-	// Reload: goal Up; a cluster worker gets a successor before it goes, all else is a restart.
+	// Reload: goal Up; what can overlap gets a successor before it goes, all else is a restart.
 	Reload struct {
 		Trial bool // the successor serves beside the current life until Promote or Reject
 	}
@@ -46,7 +46,7 @@ type (
 	Online struct{ Gen uint64 }
 	// Listening: it serves an address.
 	Listening struct{ Gen uint64 }
-	// ListenFailed: it did not get the address it asked for.
+	// ListenFailed: it did not get the address it asked for, or its probe failed.
 	ListenFailed struct {
 		Gen    uint64
 		Reason string

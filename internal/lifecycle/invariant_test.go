@@ -143,6 +143,7 @@ func TestStepKeepsItsPromises(t *testing.T) {
 func anyPolicy(t *rapid.T) Policy {
 	p := defaults()
 	p.Cluster = rapid.Bool().Draw(t, "cluster")
+	p.Overlap = p.Cluster || rapid.Bool().Draw(t, "overlap")
 	p.WaitReady = rapid.Bool().Draw(t, "wait ready")
 	p.Autorestart = rapid.IntRange(0, 4).Draw(t, "autorestart") > 0
 	p.MaxRestarts = rapid.IntRange(0, 4).Draw(t, "max restarts")

@@ -8,7 +8,8 @@ import (
 // Policy is how one instance wants to be guarded. It comes from the app's
 // declaration and may change between two steps.
 type Policy struct {
-	Cluster       bool          // a successor can run beside the old process
+	Cluster       bool          // it gets its connections from us
+	Overlap       bool          // a successor can run beside the old process; always with Cluster
 	WaitReady     bool          // only [Ready] makes it ready
 	Autorestart   bool          // spawn again what ended by itself
 	StopExitCodes []int         // these ends are final

@@ -126,7 +126,7 @@ func (m *step) restart() {
 }
 
 func (m *step) reload(trial bool) {
-	if m.s.Phase != Running || !m.p.Cluster || m.s.Deleting {
+	if m.s.Phase != Running || !m.p.Overlap || m.s.Deleting {
 		m.restart()
 		return
 	}
@@ -163,8 +163,14 @@ func (m *step) reject() {
 	}
 }
 
-// drain lets a cluster worker finish what it has begun.
+// drain lets a life finish what it has begun. What is no cluster worker is asked
+// to end, which it may take as long for.
 func (m *step) drain(l *Life) {
+	if !m.p.Cluster {
+		m.end(l)
+		l.Deadline = m.now.Add(max(m.p.Drain, m.p.Grace))
+		return
+	}
 	m.do(Unroute{l.Gen})
 	m.do(Disconnect{l.Gen})
 	l.Stage, l.Deadline = Draining, m.now.Add(m.p.Drain)
@@ -299,11 +305,7 @@ func (m *step) ready(l *Life) {
 func (m *step) succeed(l *Life) {
 	if c := m.s.Current(); c != nil {
 		c.Role = Old
-		if m.p.Cluster {
-			m.drain(c)
-		} else {
-			m.end(c)
-		}
+		m.drain(c)
 	}
 	l.Role = Current
 	m.s.Restarts++
@@ -355,7 +357,7 @@ func (m *step) notReady(l *Life) string {
 	what := "did not listen"
 	switch {
 	case m.p.WaitReady:
-		what = "did not say that it is ready"
+		what = "was not ready"
 	case l.OnlineAt.IsZero():
 		what = "did not come online"
 	}

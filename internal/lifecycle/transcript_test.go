@@ -19,7 +19,7 @@ var base = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // defaults are the policy of a worker as spec resolves it.
 func defaults() Policy {
 	return Policy{
-		Cluster: true, Autorestart: true, MaxRestarts: 16, Window: time.Minute, MinUptime: time.Second,
+		Cluster: true, Overlap: true, Autorestart: true, MaxRestarts: 16, Window: time.Minute, MinUptime: time.Second,
 		ListenTimeout: 30 * time.Second, Prove: time.Second, Drain: 1600 * time.Millisecond, Grace: 1600 * time.Millisecond,
 	}
 }
@@ -131,6 +131,9 @@ func (pl *player) policy(t *testing.T, words []string) {
 		switch key {
 		case "cluster":
 			pl.p.Cluster = value == "true"
+			pl.p.Overlap = pl.p.Cluster
+		case "overlap":
+			pl.p.Overlap = value == "true"
 		case "waitready":
 			pl.p.WaitReady = value == "true"
 		case "autorestart":

@@ -68,6 +68,7 @@ func (r *Runner) stray(s Spawn) *heldLife {
 // are ended; it returns whose they are.
 func (r *Runner) Retain(apps []string) (keys []Key) {
 	r.options.Primary.Retain(apps)
+	r.sockets.retain(apps)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for k, h := range r.held {
@@ -130,6 +131,9 @@ func (l *life) adopt() (*child.Process, Report) {
 	}
 	l.mu.Unlock()
 	l.holdProcess(proc)
+	l.r.sockets.use(l.spawn.App.Listen)
+	l.listens = true
+	l.adoptNotify(h.take(heldNotify))
 	if h.meta.Ready {
 		l.report(Ready{})
 	}

@@ -20,6 +20,7 @@ import (
 // the environment was copied from.
 var foreign = []string{
 	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "WATCH_REPORT_DEPENDENCIES", child.MarkerVar,
+	"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
 }
 
 // program says what is executed for an app.
@@ -97,10 +98,16 @@ func (l *life) environment(who *user.User) []string {
 		"restart_time":     strconv.Itoa(s.Restarts),
 		"status":           "launching",
 		"TEND_HOME":        l.r.options.Home,
-		"NODE_CHANNEL_FD":  strconv.Itoa(channelFD),
+		"NODE_CHANNEL_FD":  strconv.Itoa(channelFD + len(app.Listen)),
 
 		"NODE_CHANNEL_SERIALIZATION_MODE": "json",
 	})
+	if n := len(app.Listen); n > 0 {
+		env["LISTEN_FDS"] = strconv.Itoa(n)
+	}
+	if l.notify != nil {
+		env["NOTIFY_SOCKET"] = l.notify.name
+	}
 	list := make([]string, 0, len(env)+1)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])

@@ -41,10 +41,13 @@ const (
 	heldChannel = "channel"
 	heldInput   = "stdin"
 	heldProcess = "process"
+	heldNotify  = "notify"
 )
 
 // Takes tells whether what is held under name is a Runner's.
-func Takes(name string) bool { return strings.HasPrefix(name, heldPrefix) }
+func Takes(name string) bool {
+	return strings.HasPrefix(name, heldPrefix) || strings.HasPrefix(name, socketPrefix)
+}
 
 // ProcessOf returns whose process is held under name.
 func ProcessOf(name string) (k Key, ok bool) {
@@ -151,7 +154,7 @@ func (l *life) unholdOne(what string) {
 
 // unhold says that nothing of this life is needed any more.
 func (l *life) unhold() {
-	for _, what := range []string{heldProcess, heldChannel, heldOut, heldErr, heldInput} {
+	for _, what := range []string{heldProcess, heldChannel, heldOut, heldErr, heldInput, heldNotify} {
 		l.unholdOne(what)
 	}
 }

@@ -39,13 +39,20 @@ type life struct {
 	ready  atomic.Bool    // it said so
 	pipes  pipes          // run's
 	proc   *child.Process // set before stdin is
-	fork   *forkChannel   // nil in cluster mode; set before stdin is
+	doors
 
 	mu     sync.Mutex // guards what follows
 	box    mailbox
 	ending ending
 	stdin  *os.File // nil when there is no live process
 	input  *os.File // becomes stdin once the process is there
+}
+
+// doors are how a process is reached besides its output, all of them run's.
+type doors struct {
+	fork    *forkChannel  // nil in cluster mode; set before stdin is
+	notify  *notifySocket // nil for none
+	listens bool          // it uses the sockets of its app
 }
 
 // marks are what a process is known by.
@@ -79,6 +86,9 @@ func (l *life) run() {
 	}
 	l.mu.Unlock()
 	l.sayFirst(first)
+	if l.spawn.App.Probe != "" && !l.ready.Load() {
+		go l.probe(proc.Exited()) // ends with the process, or the runner
+	}
 	select {
 	case <-proc.Exited():
 		l.end()
@@ -172,6 +182,11 @@ func (l *life) letGo() {
 	l.box.last = true
 	l.mu.Unlock()
 	l.unhold()
+	l.closeNotify()
+	if l.listens {
+		l.listens = false
+		l.r.sockets.done(l.spawn.App.Listen)
+	}
 	if l.fork != nil {
 		l.fork.close()
 	}

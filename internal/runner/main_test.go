@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -60,6 +61,15 @@ func app(args []string) int {
 			fmt.Println("stray", cmd.Process.Pid)
 		case "flood":
 			flood(os.NewFile(channelFD, "channel"))
+		case "inherit": // prints what it was given
+			inherit()
+		case "notify":
+			conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+			if err != nil {
+				fmt.Println(err)
+				return 98
+			}
+			conn.Write([]byte("STATUS=well\nREADY=1\n"))
 		case "wait":
 			select {}
 		case "exit":
@@ -70,6 +80,20 @@ func app(args []string) int {
 		}
 	}
 	return 0
+}
+
+func inherit() {
+	n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	fmt.Printf("pid %s of %d, %d sockets, channel %s\n", os.Getenv("LISTEN_PID"), os.Getpid(), n, os.Getenv("NODE_CHANNEL_FD"))
+	for fd := 3; fd < 3+n; fd++ {
+		l, err := net.FileListener(os.NewFile(uintptr(fd), "inherited"))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(l.Addr())
+	}
+	fmt.Println("inherited")
 }
 
 // flood writes what is no message: binary, blank lines, bad JSON, 4 MiB in all.

@@ -62,7 +62,11 @@ type ListenFailed struct {
 	Err     error
 }
 
-// Ready: the process said so on the channel (the message "ready").
+// ProbeFailed: the process was asked whether it is ready, and is not yet.
+type ProbeFailed struct{ Err error }
+
+// Ready: the process said so on the channel (the message "ready") or its notify
+// socket, or its probe succeeded.
 type Ready struct{}
 
 // Message: anything else the process sent.
@@ -93,6 +97,7 @@ func (SpawnFailed) report()  {}
 func (Online) report()       {}
 func (Listening) report()    {}
 func (ListenFailed) report() {}
+func (ProbeFailed) report()  {}
 func (Ready) report()        {}
 func (Message) report()      {}
 func (Leaving) report()      {}

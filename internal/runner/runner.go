@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,6 +44,7 @@ type Runner struct {
 	wg      sync.WaitGroup
 
 	channels channels // of fork mode
+	sockets  *sockets
 	usage    usage
 
 	mu         sync.Mutex        // guards what follows
@@ -56,10 +58,19 @@ type Runner struct {
 // New returns a runner without processes. Its [Runner.ClusterEvent] is to be
 // the primary's OnEvent.
 func New(o Options) *Runner {
+	var lives, listeners []Held
+	for _, h := range o.Held {
+		if strings.HasPrefix(h.Name, socketPrefix) {
+			listeners = append(listeners, h)
+		} else {
+			lives = append(lives, h)
+		}
+	}
 	r := &Runner{
 		options: o,
 		cut:     make(chan struct{}),
-		held:    heldLives(o.Held),
+		sockets: newSockets(o.Hold, listeners),
+		held:    heldLives(lives),
 		lives:   make(map[Key]*life),
 		workers: make(map[uint64]*life),
 	}
@@ -137,7 +148,10 @@ func (r *Runner) Disconnect(k Key) {
 
 // Release says that the app has no processes and shall have none: the sockets
 // that were kept for them close.
-func (r *Runner) Release(app string) { r.options.Primary.Release(app) }
+func (r *Runner) Release(app string) {
+	r.options.Primary.Release(app)
+	r.sockets.release(app)
+}
 
 // Signal sends sig to the main process.
 func (r *Runner) Signal(k Key, sig syscall.Signal) error {

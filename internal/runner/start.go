@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/tendproc/tend/child"
@@ -15,8 +16,13 @@ import (
 	"github.com/tendproc/tend/ipc"
 )
 
-// channelFD is the channel's number in the child, as Node's fork has it.
+// channelFD is the channel's number in the child, as Node's fork has it. Inherited
+// sockets begin at this number (sd_listen_fds(3)); then the channel is above them.
 const channelFD = 3
+
+// asSystemd is the shell that tells a program its own number, without which it
+// must not take the sockets for its own.
+const asSystemd = `LISTEN_PID=$$; export LISTEN_PID; exec "$0" "$@"`
 
 // pipes are the ways of the process's output to its logs.
 type pipes struct {
@@ -67,14 +73,27 @@ func (l *life) start() (*child.Process, error) {
 		return nil, err
 	}
 	defer stdin.Close()
+	if err := l.openNotify(); err != nil {
+		return nil, err
+	}
+	sockets, err := l.r.sockets.acquire(app.Name, app.Listen)
+	if err != nil {
+		return nil, err
+	}
+	l.listens = true
+	stdio := []child.Stdio{child.File(stdin), child.File(l.pipes.out.ChildEnd), child.File(l.pipes.err.ChildEnd)}
+	for _, s := range sockets {
+		stdio = append(stdio, child.File(s))
+	}
 	path, argv0, args := l.program()
+	if len(sockets) > 0 {
+		path, argv0, args = "/bin/sh", "", slices.Concat([]string{"-c", asSystemd, path}, args)
+	}
 	proc, err := child.Start(child.Command{
 		Path: path, Argv0: argv0, Args: args,
-		Dir: app.Cwd,
-		Env: l.environment(who),
-		Stdio: []child.Stdio{
-			child.File(stdin), child.File(l.pipes.out.ChildEnd), child.File(l.pipes.err.ChildEnd), child.File(theirs),
-		},
+		Dir:        app.Cwd,
+		Env:        l.environment(who),
+		Stdio:      append(stdio, child.File(theirs)),
 		Credential: cred, Tree: l.tree,
 	})
 	if err != nil {

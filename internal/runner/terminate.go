@@ -56,7 +56,11 @@ func (l *life) beginStopLocked() {
 		if err != nil {
 			sig = syscall.SIGTERM // spec checks the name; "" is the default
 		}
-		o = child.StopOptions{Signal: sig, Grace: app.KillTimeout + slack, Tree: app.TreeKill}
+		grace := app.KillTimeout
+		if app.Overlaps() { // it may be one that was replaced, and finishes
+			grace = max(grace, app.DrainTimeout)
+		}
+		o = child.StopOptions{Signal: sig, Grace: grace + slack, Tree: app.TreeKill}
 		if app.StopMessage {
 			o.First = func() error { return l.send([]byte(`"shutdown"`)) }
 		}

@@ -53,6 +53,13 @@ type App struct {
 	WaitReady     bool          `json:"wait_ready,omitempty"`
 	ListenTimeout time.Duration `json:"listen_timeout"` // how long a start may take to listen or be ready; default 30s
 
+	// Fork mode only. Listen are sockets that every process inherits, as systemd
+	// has it: "IP:PORT" or "unix:PATH". With them, or with Overlap, a reload starts
+	// the new process before the old one ends.
+	Listen  []string `json:"listen,omitempty"`
+	Overlap bool     `json:"overlap,omitempty"`
+	Probe   string   `json:"probe,omitempty"` // ready when it succeeds: http://, https://, tcp:// or exec:
+
 	InstanceVar string `json:"instance_var"`      // default NODE_APP_INSTANCE
 	Version     string `json:"version,omitempty"` // of the nearest package.json, else ""
 }

@@ -50,6 +50,9 @@ type Options struct {
 	StopMessage     *bool             `json:"shutdown_with_message,omitempty"`
 	WaitReady       *bool             `json:"wait_ready,omitempty"`
 	ListenTimeout   *time.Duration    `json:"listen_timeout,omitempty"`
+	Listen          *[]string         `json:"listen,omitempty"` // "3000", "127.0.0.1:3000", "unix:/run/x"
+	Overlap         *bool             `json:"overlap,omitempty"`
+	Probe           *string           `json:"probe,omitempty"`
 	InstanceVar     *string           `json:"instance_var,omitempty"`
 	UID             *string           `json:"uid,omitempty"`
 	GID             *string           `json:"gid,omitempty"`

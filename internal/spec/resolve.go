@@ -136,6 +136,9 @@ func (a *App) settle(m Machine) error {
 			a.Env["PYTHONUNBUFFERED"] = "1"
 		}
 	}
+	if err := a.checkFork(); err != nil {
+		return err
+	}
 	if a.Mode != Cluster {
 		if a.Scheduler != "" {
 			return &fault.Error{

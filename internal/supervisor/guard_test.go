@@ -106,7 +106,7 @@ func TestWaitReady(t *testing.T) {
 		b.always("never", program{online: 40 * ms, listens: 100 * ms})
 		began = time.Now()
 		_, err := b.sup.Start(b.ctx, request("never", 1, ready))
-		f := wantFault(t, err, fault.StartFailed, "did not say that it is ready within 3s")
+		f := wantFault(t, err, fault.StartFailed, "was not ready within 3s")
 		if d := time.Since(began); d < 3*time.Second || d > 3100*ms || len(f.Log) == 0 {
 			t.Errorf("took %v, log %q", d, f.Log)
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tendproc/tend/internal/event"
@@ -264,6 +265,14 @@ func (l *loop) declared() []event.App {
 		}
 		a := &apps[i]
 		a.Spec.Instances++
+		for _, address := range sl.spec.Listen {
+			if strings.HasPrefix(address, spec.UnixAddress) {
+				address = strings.Replace(address, ":", " ", 1)
+			} else {
+				address = "tcp " + address
+			}
+			a.Listening = append(a.Listening, address)
+		}
 		for _, addresses := range sl.listening {
 			a.Listening = append(a.Listening, addresses...)
 		}

@@ -107,10 +107,10 @@ func rollable(list []*slot, req spec.Act) error {
 		return &fault.Error{Code: fault.Invalid, Field: "for", Message: "says how long canaries are watched, and there are none", Remedy: "Add --canary 1."}
 	}
 	for _, sl := range list {
-		if req.Canary > 0 && sl.spec.Mode != spec.Cluster {
+		if req.Canary > 0 && !sl.spec.Overlaps() {
 			return &fault.Error{
 				Code: fault.Invalid, Field: "canary", Message: sl.spec.Name + " is in fork mode, where old and new cannot serve side by side",
-				Remedy: "Leave --canary out, or start it as a cluster.",
+				Remedy: "Leave --canary out, start it as a cluster, or give it its sockets with --listen.",
 			}
 		}
 	}

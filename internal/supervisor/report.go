@@ -40,6 +40,8 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 		l.listening(sl, k.Gen, r.Address)
 	case runner.ListenFailed:
 		l.step(sl, lifecycle.ListenFailed{Gen: k.Gen, Reason: r.Address + ": " + r.Err.Error()})
+	case runner.ProbeFailed:
+		l.step(sl, lifecycle.ListenFailed{Gen: k.Gen, Reason: "probe " + sl.app().Probe + ": " + r.Err.Error()})
 	case runner.Ready:
 		l.boots.ends(k, 0)
 		l.step(sl, lifecycle.Ready{Gen: k.Gen})

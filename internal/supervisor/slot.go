@@ -88,7 +88,7 @@ func (sl *slot) app() spec.App {
 func (sl *slot) policy() lifecycle.Policy {
 	a := sl.app()
 	p := lifecycle.Policy{
-		Cluster: a.Mode == spec.Cluster, WaitReady: a.WaitReady,
+		Cluster: a.Mode == spec.Cluster, Overlap: a.Overlaps(), WaitReady: a.WaitReady || a.Probe != "",
 		Autorestart: a.Autorestart, StopExitCodes: a.StopExitCodes,
 		MaxRestarts: a.MaxRestarts, MinUptime: a.MinUptime,
 		RestartDelay: a.RestartDelay, Backoff: a.Backoff,

@@ -128,3 +128,25 @@ func PeerUID(fd int) (uid int, err error) {
 	}
 	return int(cred.Uid), nil
 }
+
+// SetBlocking clears O_NONBLOCK on the open file description of fd.
+func SetBlocking(fd int) error { return os.NewSyscallError("fcntl", unix.SetNonblock(fd, false)) }
+
+// PassCredentials has the kernel say who sent each datagram to fd (SO_PASSCRED, unix(7)).
+func PassCredentials(fd int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
+}
+
+// SenderUID reads that from the control messages of a datagram.
+func SenderUID(control []byte) (uid int, ok bool) {
+	list, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return 0, false
+	}
+	for i := range list {
+		if cred, err := unix.ParseUnixCredentials(&list[i]); err == nil {
+			return int(cred.Uid), true
+		}
+	}
+	return 0, false
+}

@@ -49,3 +49,7 @@ func (*Poller) Remove(int) error                   { return ErrUnsupported }
 func (*Poller) Wake()                              {}
 func (*Poller) Wait([]Ready) (int, error)          { return 0, ErrUnsupported }
 func (*Poller) Close() error                       { return nil }
+
+func SetBlocking(int) error        { return ErrUnsupported }
+func PassCredentials(int) error    { return ErrUnsupported }
+func SenderUID([]byte) (int, bool) { return 0, false }

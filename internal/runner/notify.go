@@ -1,0 +1,111 @@
+package runner
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/tendproc/tend/internal/sys"
+)
+
+// notifySocket takes what a process tells by sd_notify(3): READY=1. Its name is
+// abstract, so that a process of another user reaches it; who may speak is told
+// by the kernel.
+type notifySocket struct {
+	name string // as NOTIFY_SOCKET has it
+	conn *net.UnixConn
+	once sync.Once
+}
+
+// maxNotify bounds one datagram.
+const maxNotify = 8 << 10
+
+// openNotify makes the socket, before there is a process.
+func (l *life) openNotify() error {
+	if !l.spawn.App.WaitReady {
+		return nil
+	}
+	name := "@tend-notify-" + l.tree
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		return systemFault(l.spawn.App, err)
+	}
+	file, err := conn.File()
+	if err == nil {
+		err = errors.Join(l.hold(heldNotify, file, nil), file.Close())
+	}
+	if err != nil {
+		conn.Close()
+		return systemFault(l.spawn.App, err)
+	}
+	return l.listenNotify(name, conn)
+}
+
+// adoptNotify takes the socket of a former runner.
+func (l *life) adoptNotify(file *os.File) {
+	if file == nil {
+		return
+	}
+	defer file.Close()
+	c, err := net.FilePacketConn(file)
+	if err != nil {
+		return
+	}
+	conn, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return
+	}
+	_ = l.hold(heldNotify, file, nil)
+	_ = l.listenNotify("", conn)
+}
+
+// listenNotify takes conn.
+func (l *life) listenNotify(name string, conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		var serr error
+		err = raw.Control(func(fd uintptr) { serr = sys.PassCredentials(int(fd)) })
+		err = errors.Join(err, serr)
+	}
+	if err != nil {
+		conn.Close()
+		return systemFault(l.spawn.App, err)
+	}
+	l.notify = &notifySocket{name: name, conn: conn}
+	go l.readNotify(conn) // ends with closeNotify
+	return nil
+}
+
+func (l *life) readNotify(conn *net.UnixConn) {
+	buf, oob := make([]byte, maxNotify), make([]byte, 64)
+	for {
+		n, control, _, _, err := conn.ReadMsgUnix(buf, oob)
+		if err != nil {
+			return
+		}
+		uid, ok := sys.SenderUID(oob[:control])
+		if !ok || uid != 0 && uid != os.Geteuid() && (l.spawn.App.UID == nil || uid != *l.spawn.App.UID) {
+			continue
+		}
+		for line := range bytes.Lines(buf[:n]) {
+			if string(bytes.TrimSpace(line)) == "READY=1" {
+				l.becameReady()
+			}
+		}
+	}
+}
+
+func (l *life) closeNotify() {
+	if l.notify != nil {
+		l.notify.once.Do(func() { l.notify.conn.Close() })
+	}
+}
+
+// becameReady notes that the process is ready, by whatever way that is known.
+func (l *life) becameReady() {
+	l.noteReady()
+	l.report(Ready{})
+}

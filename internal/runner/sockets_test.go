@@ -1,0 +1,232 @@
+package runner
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tendproc/tend/internal/fault"
+)
+
+// freeAddress is one that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func answers(address string) bool {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	c, err := net.Dial(network, address)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+func TestInheritedSockets(t *testing.T) {
+	g := newRig(t)
+	tcp, unix := freeAddress(t), "unix:"+filepath.Join(t.TempDir(), "s")
+	a := g.spec("inherit", "wait")
+	a.Listen = []string{tcp, unix}
+	k := g.spawn(a)
+	pid := await[Spawned](g, k).PID
+	g.settled(k, "inherited")
+	want := []string{fmt.Sprintf("pid %d of %d, 2 sockets, channel 5", pid, pid), tcp, strings.TrimPrefix(unix, "unix:"), "inherited"}
+	if got := g.r.Tail(k, 9); strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// Another app cannot have them.
+	b := g.spec("wait")
+	b.Name, b.Listen = "b", []string{freeAddress(t), unix}
+	kb := Key{ID: 9, Gen: 1}
+	g.r.Spawn(Spawn{Key: kb, App: b})
+	if err := await[SpawnFailed](g, kb).Err; fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "is a socket of a") {
+		t.Errorf("error %v", err)
+	}
+	if answers(b.Listen[0]) {
+		t.Error("what b got first is left")
+	}
+	// They outlive the process, and close when the app is done with.
+	g.r.Terminate(k)
+	await[Gone](g, k)
+	if !answers(tcp) || !answers(unix) {
+		t.Error("the sockets went with the process")
+	}
+	g.r.Release("a")
+	if answers(tcp) || answers(unix) {
+		t.Error("the sockets are left")
+	}
+}
+
+// A socket that the app's declaration names no more closes with the last process
+// that has it.
+func TestSocketsThatChange(t *testing.T) {
+	g := newRig(t)
+	old, next := freeAddress(t), freeAddress(t)
+	a := g.spec("wait")
+	a.Listen = []string{old}
+	k := g.spawn(a)
+	await[Spawned](g, k)
+	a.Listen = []string{next}
+	kn := Key{ID: k.ID, Gen: k.Gen + 1}
+	g.r.Spawn(Spawn{Key: kn, App: a})
+	await[Spawned](g, kn)
+	if !answers(old) || !answers(next) {
+		t.Error("both are in use")
+	}
+	g.r.Terminate(k)
+	await[Gone](g, k)
+	if answers(old) || !answers(next) {
+		t.Error("the old one is left, or the new one gone")
+	}
+	g.r.Terminate(kn)
+	await[Gone](g, kn)
+}
+
+func TestAPortInUse(t *testing.T) {
+	g := newRig(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a := g.spec("wait")
+	a.Listen = []string{l.Addr().String()}
+	k := g.spawn(a)
+	f, ok := await[SpawnFailed](g, k).Err.(*fault.Error)
+	if !ok || f.Code != fault.Conflict || f.Field != "--listen" || f.Remedy == "" {
+		t.Errorf("error %+v", f)
+	}
+}
+
+// Sockets and who notifies are taken over, too.
+func TestAdoptSockets(t *testing.T) {
+	first, h := newRig(t), &holder{}
+	first.r.options.Hold, first.r.sockets.hold = h, h
+	address := freeAddress(t)
+	a := first.spec("inherit", "echo", "notify", "wait")
+	a.Listen, a.WaitReady = []string{address}, true
+	k := first.spawn(a)
+	await[Spawned](first, k)
+	first.settled(k, "inherited")
+
+	next := newRig(t)
+	next.r.options.Hold = h
+	var lives, listeners []Held
+	for _, one := range h.give(t) {
+		if strings.HasPrefix(one.Name, socketPrefix) {
+			listeners = append(listeners, one)
+		} else {
+			lives = append(lives, one)
+		}
+	}
+	next.r.held, next.r.sockets = heldLives(lives), newSockets(h, listeners)
+	if !next.r.Adopt(Spawn{Key: k, App: a, Index: 2}) {
+		t.Fatal("not adopted")
+	}
+	await[Adopted](next, k)
+	next.r.Retain([]string{"a"})
+	// As its death would: only the next one has them.
+	first.r.sockets.release("a")
+	first.r.life(k).closeNotify()
+	if err := next.r.WriteLine(k, "end"); err != nil {
+		t.Fatal(err)
+	}
+	await[Ready](next, k)
+	if !answers(address) {
+		t.Error("nobody listens")
+	}
+	next.r.Terminate(k)
+	await[Gone](next, k)
+	next.r.Release("a")
+	if answers(address) || len(h.names()) > 0 {
+		t.Errorf("left: %v", h.names())
+	}
+}
+
+func TestNotify(t *testing.T) {
+	g := newRig(t)
+	a := g.spec("notify", "wait")
+	a.WaitReady = true
+	a.Env["NOTIFY_SOCKET"] = "/run/of/our/starter"
+	k := g.spawn(a)
+	await[Ready](g, k)
+	g.r.Terminate(k)
+	await[Gone](g, k)
+	// Who is not to wait is not told where to notify.
+	a.WaitReady, a.Args = false, append(a.Args[:0:0], "env=NOTIFY_SOCKET")
+	kn := Key{ID: k.ID, Gen: k.Gen + 1}
+	g.r.Spawn(Spawn{Key: kn, App: a})
+	if got := await[Gone](g, kn).Log; len(got) != 1 || got[0] != "NOTIFY_SOCKET=" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestProbes(t *testing.T) {
+	healthy := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case <-healthy:
+		default:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	g := newRig(t)
+	a := g.spec("wait")
+	a.Probe = srv.URL
+	k := g.spawn(a)
+	if err := await[ProbeFailed](g, k).Err; err.Error() != "answered 503 Service Unavailable" {
+		t.Errorf("error %v", err)
+	}
+	close(healthy)
+	await[Ready](g, k)
+	for i, probe := range []string{"tcp://" + srv.Listener.Addr().String(), `exec:test "$name" = a`} {
+		a.Probe = probe
+		kn := Key{ID: k.ID, Gen: k.Gen + 1 + uint64(i)}
+		g.r.Spawn(Spawn{Key: kn, App: a})
+		await[Ready](g, kn)
+		g.r.Kill(kn)
+		await[Gone](g, kn)
+	}
+	// One that fails ends with its process.
+	a.Probe = "exec:echo no luck; exit 3"
+	kn := Key{ID: k.ID, Gen: k.Gen + 9}
+	g.r.Spawn(Spawn{Key: kn, App: a})
+	if err := await[ProbeFailed](g, kn).Err; !strings.Contains(err.Error(), "no luck") {
+		t.Errorf("error %v", err)
+	}
+	g.r.Kill(kn)
+	await[Gone](g, kn)
+	g.r.Kill(k)
+	await[Gone](g, k)
+}
+
+// settled waits until the process has written line.
+func (g *rig) settled(k Key, line string) {
+	g.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if tail := g.r.Tail(k, 1); len(tail) == 1 && tail[0] == line {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("%v never wrote %q", k, line)
+		}
+		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 2000})
+	}
+}
