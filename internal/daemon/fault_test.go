@@ -111,6 +111,7 @@ func TestDaemonKilledUnderLoad(t *testing.T) {
 			home := newHome(t)
 			c, info := ensure(t, home)
 			url := serve(t, c, scheduler, 2)
+			writer := start(t, c, "writer", numbering)
 			before, _ := pidsOf(t, c)
 			underLoad(t, url, func() {
 				for range 12 {
@@ -123,6 +124,9 @@ func TestDaemonKilledUnderLoad(t *testing.T) {
 			if info.KeeperPID == 0 {
 				t.Error("there is no keeper")
 			}
+			syscall.Kill(writer.PID, syscall.SIGKILL)
+			await(t, c, writer.ID, func(in event.Instance) bool { return in.Gen == 2 })
+			numbered(t, filepath.Join(home, keeper.LogsName, "writer-out.log"))
 		})
 	}
 }

@@ -29,6 +29,7 @@ type parts struct {
 	state      *state.Store
 	exits      *exits
 	logs       *logs.Store
+	buffer     *os.File // of logs; nil for none
 	primary    *cluster.Primary
 	runner     *runner.Runner
 	supervisor *supervisor.Supervisor
@@ -51,7 +52,8 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 		return nil, errors.Join(err, p.state.Close())
 	}
 	dir := filepath.Join(home, keeper.LogsName)
-	p.logs = logs.NewStore(logs.Options{Dir: dir, OnError: func(err error) { logger.Printf("logs: %v", err) }})
+	p.buffer = buffer(link, left.buffer, logger)
+	p.logs = logs.NewStore(logs.Options{Dir: dir, Buffer: p.buffer, OnError: func(err error) { logger.Printf("logs: %v", err) }})
 	// What they report of each other is called only once they run.
 	p.primary, err = cluster.NewPrimary(cluster.PrimaryOptions{
 		OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }, Hold: sockets{link},
@@ -107,6 +109,34 @@ func replaceFile(path, text string) error {
 type left struct {
 	listeners []cluster.Held
 	lives     []runner.Held
+	buffer    *os.File // of the logs, nil for none
+}
+
+// bufferName is what the memory of the logs is held under.
+const bufferName = "logs/buffer"
+
+// buffer is the memory in which output lies that is on its way to a file: a former
+// daemon's, or new. Without it, what is on its way when this process is killed is
+// lost, and nothing else.
+func buffer(link *Link, former *os.File, logger *log.Logger) *os.File {
+	f := former
+	if f == nil {
+		var err error
+		if f, err = logs.NewBuffer(); err != nil {
+			logger.Printf("log lines are lost if the daemon is killed: %v", err)
+			return nil
+		}
+	}
+	raw, err := f.SyscallConn()
+	if err == nil {
+		var serr error
+		err = raw.Control(func(fd uintptr) { serr = link.Store(bufferName, int(fd), 0, nil) })
+		err = errors.Join(err, serr)
+	}
+	if err != nil {
+		logger.Printf("log lines are lost if the daemon is killed: %v", err)
+	}
+	return f
 }
 
 func retrieve(link *Link, e *exits) (l left, err error) {
@@ -117,6 +147,8 @@ func retrieve(link *Link, e *exits) (l left, err error) {
 	for _, entry := range entries {
 		e.told(entry.Message)
 		switch {
+		case entry.Name == bufferName:
+			l.buffer = entry.File
 		case cluster.Takes(entry.Name):
 			l.listeners = append(l.listeners, cluster.Held{Name: entry.Name, File: entry.File, Meta: entry.Meta})
 		case runner.Takes(entry.Name):
@@ -137,7 +169,11 @@ func (s sockets) Store(name string, fd int, meta []byte) error {
 
 // close releases what outlives the parts' runs.
 func (p *parts) close() {
-	if err := p.state.Close(); err != nil {
+	err := p.state.Close()
+	if p.buffer != nil {
+		err = errors.Join(err, p.buffer.Close())
+	}
+	if err != nil {
 		p.log.Print(err)
 	}
 }

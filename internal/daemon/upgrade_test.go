@@ -42,14 +42,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 			home := newHome(t)
 			c, info := ensure(t, home)
 			url := serve(t, c, scheduler, 2)
-			writer := start(t, c, "writer", `i=0
-while :; do
-	printf "line $i be"
-	sleep 0.002
-	printf "gins and ends\n"
-	i=$((i+1))
-done
-`)
+			writer := start(t, c, "writer", numbering)
 			before, _ := pidsOf(t, c)
 			underLoad(t, url, func() {
 				for range 4 {
@@ -73,6 +66,16 @@ done
 		})
 	}
 }
+
+// numbering writes numbered lines, each in two pieces.
+const numbering = `i=0
+while :; do
+	printf "line $i be"
+	sleep 0.002
+	printf "gins and ends\n"
+	i=$((i+1))
+done
+`
 
 // numbered checks that each line of a log is the next one, up to the one at which
 // its writer was killed.

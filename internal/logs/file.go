@@ -28,6 +28,8 @@ type file struct {
 	f       *os.File // nil when not open
 	fd      int
 	regular bool
+	inode   uint64
+	size    int64 // before the write that is going on
 	torn    bool  // the file ends within a line
 	by      *Pipe // which may continue that line
 	lost    int   // lines not written since failed
@@ -79,11 +81,12 @@ func (f *file) openLocked() error {
 	}
 	conn.Control(func(fd uintptr) { f.fd = int(fd) }) // valid while f.f is open
 	_, size, regular, err := sys.Links(f.fd)
-	if err != nil {
+	id, ierr := sys.Identify(f.fd)
+	if err = errors.Join(err, ierr); err != nil {
 		opened.Close()
 		return err
 	}
-	f.f, f.regular = opened, regular
+	f.f, f.regular, f.inode, f.size = opened, regular, id.Ino, size
 	f.torn, f.by = regular && size > 0 && !endsWithNewline(f.path, size), nil
 	return nil
 }
@@ -193,18 +196,19 @@ func (f *file) append(p *Pipe, text []byte, now time.Time) error {
 		return nil
 	}
 	continues := f.torn && f.by == p
+	w := piece{lines: len(text), at: now, continues: continues}
 	if p.stamp != nil {
 		scratch := scratches.Get().(*[]byte)
 		defer scratches.Put(scratch)
 		text = p.stamp.lines((*scratch)[:0], text, now, continues)
 		*scratch = text
 	}
-	err := f.writeLocked(p, text)
+	err := f.writeLocked(p, text, w)
 	p.stream.publish(text, now, continues)
 	return err
 }
 
-func (f *file) writeLocked(p *Pipe, text []byte) error {
+func (f *file) writeLocked(p *Pipe, text []byte, w piece) error {
 	if f.path == Null {
 		f.torn, f.by = text[len(text)-1] != '\n', p
 		return nil
@@ -217,7 +221,13 @@ func (f *file) writeLocked(p *Pipe, text []byte) error {
 	if head != nil {
 		out = append(head, text...)
 	}
+	if f.regular {
+		w.before, w.inode, w.out, w.newline = f.size, f.inode, len(out), len(head) > 0 && head[0] == '\n'
+		p.slot.writing(w)
+	}
+	reached("to write", f.fd, out)
 	n, err := writeAll(f.fd, out)
+	reached("written", f.fd, out)
 	if n > 0 {
 		f.torn, f.by = out[n-1] != '\n', p
 	}
@@ -242,7 +252,7 @@ func (f *file) checkLocked() error {
 	}
 	links, size, _, err := sys.Links(f.fd)
 	if err == nil && links > 0 {
-		if size == 0 {
+		if f.size = size; size == 0 {
 			f.torn, f.by = false, nil // truncated by someone
 		}
 		return nil

@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, proctest.Role{Name: "limited", Run: limited}, proctest.Role{Name: "writer", Run: writer})
+	proctest.Main(m, proctest.Role{Name: "limited", Run: limited}, proctest.Role{Name: "writer", Run: writer}, proctest.Role{Name: "reader", Run: reader})
 }
 
 // newStore returns a store that ends with the test.

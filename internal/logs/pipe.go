@@ -35,8 +35,6 @@ const (
 	growAt    = 32 << 10
 )
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
 // Pipe is the way of one generation's output to its file. While it is silent
 // it has no goroutine: the store's poller starts one when there is something
 // to read, and is asked again when that ends.
@@ -46,19 +44,19 @@ type Pipe struct {
 	ChildEnd *os.File
 
 	stream *Stream
-	tail   *Tail         // may be nil
-	ours   *os.File      // nil for raw logs
-	fd     int           // of ours
-	done   chan struct{} // closed by finishLocked
-	hurry  chan struct{} // wakes a nap
-	grown  bool          // was given a large kernel buffer; guarded by Store.mu
+	tail   *Tail    // may be nil
+	ours   *os.File // nil for raw logs
+	pipeID
+	done  chan struct{} // closed by finishLocked
+	hurry chan struct{} // wakes a nap
+	grown bool          // was given a large kernel buffer; guarded by Store.mu
 
 	// mu belongs to whoever works on the pipe, for as long as that takes: a
 	// burst, the end of patience, or Store.Stop.
 	mu    sync.Mutex
 	ended bool
 	stamp *stamper // nil for raw lines
-	rest  []byte   // an unfinished line, not yet on file
+	slot  *slot    // nil when there is nothing in it: an unfinished line
 	last  time.Time
 	heir  heir
 	timers
@@ -67,6 +65,12 @@ type Pipe struct {
 type timers struct {
 	impulse *time.Timer // ends the patience with rest
 	sleeper *time.Timer // ends a nap
+}
+
+// pipeID is what a pipe is known by.
+type pipeID struct {
+	fd    int    // of ours
+	inode uint64 // the same in every process that has it
 }
 
 // heir is who is told of an unfinished line when the store is frozen.
@@ -118,11 +122,15 @@ func (p *Pipe) read(mayNap bool) {
 	if p.ended {
 		return
 	}
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
+	p.takeLocked()
+	defer p.giveLocked()
 	for left := grownSize; ; {
-		kept := copy(buf[:], p.rest)
-		n, err := sys.ReadOnce(p.fd, buf[kept:])
+		if !p.slot.room() {
+			p.writeLocked(p.slot.held(), time.Now()) // a line of a length that is held back no longer
+			continue
+		}
+		kept := len(p.slot.held())
+		n, err := p.slot.fill(p.fd)
 		switch {
 		case err == syscall.EAGAIN:
 			p.listenLocked()
@@ -134,7 +142,8 @@ func (p *Pipe) read(mayNap bool) {
 		if n >= growAt {
 			p.stream.store.grow(p)
 		}
-		p.batchLocked(buf[:kept+n], kept)
+		full := p.slot.end == len(p.slot.data)
+		p.batchLocked(kept)
 		if !mayNap {
 			if left -= n; left > 0 {
 				continue
@@ -142,7 +151,7 @@ func (p *Pipe) read(mayNap bool) {
 			p.listenLocked()
 			return
 		}
-		if kept+n == len(buf) {
+		if full {
 			continue
 		}
 		now := time.Now()
@@ -156,6 +165,21 @@ func (p *Pipe) read(mayNap bool) {
 	}
 }
 
+// takeLocked sees to it that there is a slot. It needs p.mu held.
+func (p *Pipe) takeLocked() {
+	if p.slot == nil {
+		p.slot = p.stream.store.slots.take(p.inode, p.stream.target)
+	}
+}
+
+// giveLocked gives a slot back in which nothing is. It needs p.mu held.
+func (p *Pipe) giveLocked() {
+	if p.slot != nil && p.slot.idle() {
+		p.stream.store.slots.give(p.slot)
+		p.slot = nil
+	}
+}
+
 // listenLocked hands the pipe back to the poller. It needs p.mu held.
 func (p *Pipe) listenLocked() {
 	if err := p.stream.store.poller.Modify(p.fd, sys.ReadableOnce, uint64(p.fd)); err != nil {
@@ -163,31 +187,31 @@ func (p *Pipe) listenLocked() {
 	}
 }
 
-// batchLocked writes the whole lines of data, of which the first kept bytes
-// were held back before. It needs p.mu held.
-func (p *Pipe) batchLocked(data []byte, kept int) {
+// batchLocked writes the whole lines of what is held, of which the first kept
+// bytes were held back before. It needs p.mu held.
+func (p *Pipe) batchLocked(kept int) {
 	now := time.Now()
+	data := p.slot.held()
 	if p.tail != nil {
 		p.tail.add(p, data[kept:])
 	}
-	lines, rest := cut(data, kept, len(data) == bufferSize)
-	if len(lines) > 0 {
+	if lines := whole(data, kept); len(lines) > 0 {
 		p.writeLocked(lines, now)
 	}
-	if len(rest) == 0 {
-		p.dropRestLocked()
-		return
-	}
-	p.keepLocked(rest)
+	p.keepLocked()
 }
 
 // keepLocked holds an unfinished line back, for as long as patience is. It needs
 // p.mu held.
-func (p *Pipe) keepLocked(rest []byte) {
-	p.rest = append(p.rest[:0], rest...)
-	if p.impulse == nil {
+func (p *Pipe) keepLocked() {
+	switch {
+	case len(p.slot.held()) == 0:
+		if p.impulse != nil {
+			p.impulse.Stop()
+		}
+	case p.impulse == nil:
 		p.impulse = time.AfterFunc(patience, p.losePatience)
-	} else {
+	default:
 		p.impulse.Reset(patience)
 	}
 }
@@ -200,10 +224,16 @@ func (p *Pipe) freezeLocked() {
 	if p.ended || p.heir.tell == nil {
 		return
 	}
-	if len(p.rest) > maxHanded {
-		p.flushRestLocked()
+	u := Unfinished{Begun: p.stream.file.within(p)}
+	if p.slot != nil && !p.slot.shared() { // else the next one has the slot
+		if len(p.slot.held()) > maxHanded {
+			p.flushRestLocked()
+			u.Begun = p.stream.file.within(p)
+		} else {
+			u.Rest = p.slot.held()
+		}
 	}
-	if u := (Unfinished{Rest: p.rest, Begun: p.stream.file.within(p)}); u.Begun || len(u.Rest) > 0 {
+	if u.Begun || len(u.Rest) > 0 {
 		p.heir.told = true
 		p.heir.tell(u)
 	}
@@ -225,16 +255,13 @@ func (p *Pipe) OnFreeze(fn func(Unfinished)) {
 	p.heir.tell = fn
 }
 
-// cut parts data into whole lines and the unfinished rest. The first kept
-// bytes are known to hold no newline. A line that fills the buffer is let go in pieces.
-func cut(data []byte, kept int, full bool) (lines, rest []byte) {
+// whole is the whole lines of data, the first kept bytes of which are known to
+// hold no newline.
+func whole(data []byte, kept int) []byte {
 	if i := bytes.LastIndexByte(data[kept:], '\n'); i >= 0 {
-		return data[:kept+i+1], data[kept+i+1:]
+		return data[:kept+i+1]
 	}
-	if full {
-		return data, nil
-	}
-	return nil, data
+	return nil
 }
 
 // losePatience is called when an unfinished line has waited long enough.
@@ -243,6 +270,7 @@ func (p *Pipe) losePatience() {
 	defer p.mu.Unlock()
 	if !p.ended {
 		p.flushRestLocked()
+		p.giveLocked()
 	}
 }
 
@@ -260,33 +288,35 @@ func (p *Pipe) finishLocked() {
 	p.ended = true
 	p.flushRestLocked()
 	p.impulse, p.sleeper = nil, nil
+	if p.slot != nil {
+		p.slot.begun = false
+		p.giveLocked()
+	}
 	p.stream.store.ended(p)
 	p.ours.Close()
 	close(p.done)
 }
 
+// flushRestLocked writes what is held as it is. It needs p.mu held.
 func (p *Pipe) flushRestLocked() {
-	if len(p.rest) > 0 {
-		p.writeLocked(p.rest, time.Now())
+	if p.slot == nil {
+		return
 	}
-	p.rest = nil
-	p.dropRestLocked()
-}
-
-func (p *Pipe) dropRestLocked() {
+	if text := p.slot.held(); len(text) > 0 {
+		p.writeLocked(text, time.Now())
+	}
 	if p.impulse != nil {
 		p.impulse.Stop()
 	}
-	if cap(p.rest) > 4<<10 {
-		p.rest = nil
-	}
-	p.rest = p.rest[:0]
 }
 
+// writeLocked puts text, with which what is held begins, on file, or counts it as
+// lost. It needs p.mu held.
 func (p *Pipe) writeLocked(text []byte, now time.Time) {
 	if err := p.stream.file.append(p, text, now); err != nil {
 		p.stream.store.report(err)
 	}
+	p.slot.written(len(text))
 }
 
 func (p *Pipe) nap() {

@@ -14,6 +14,11 @@ func (s *Store) register(p *Pipe) error {
 		return err
 	}
 	conn.Control(func(fd uintptr) { p.fd = int(fd) }) // valid until finishLocked closes ours
+	id, err := sys.Identify(p.fd)
+	if err != nil {
+		return err
+	}
+	p.inode = id.Ino
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || p.stream.closed {

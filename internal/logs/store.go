@@ -25,6 +25,11 @@ type Options struct {
 	// OnError is told once when a file cannot be written, and again only after
 	// it could be meanwhile. It may be called from any goroutine; nil ignores.
 	OnError func(error)
+
+	// Buffer is memory that outlives the daemon, from [NewBuffer]: what was read and
+	// is not on file when this process is killed is found there by the next store.
+	// It stays the caller's. nil: such output is lost.
+	Buffer *os.File
 }
 
 // Target is one output stream of one instance and the file it goes to.
@@ -52,6 +57,8 @@ type Store struct {
 	// system that hangs under someone who holds mu stops no other pipe.
 	pipes sync.Map // of int to *Pipe
 
+	slots *slots
+
 	mu        sync.Mutex // guards what follows
 	streams   map[streamKey]*Stream
 	files     map[string]*file
@@ -64,14 +71,21 @@ type Store struct {
 	polling chan struct{} // closed when poll has ended
 }
 
-// NewStore returns an empty store.
+// NewStore returns a store without streams. It finishes what a former one was
+// writing, see [Options.Buffer].
 func NewStore(o Options) *Store {
-	return &Store{
+	s := &Store{
 		options:   o,
 		streams:   make(map[streamKey]*Stream),
 		files:     make(map[string]*file),
 		followers: make(map[*follower]struct{}),
 	}
+	var err error
+	if s.slots, err = newSlots(o.Buffer); err != nil {
+		s.report(err)
+	}
+	s.recover()
+	return s
 }
 
 // Open returns the stream of (t.ID, t.Name), with its folders made and its file

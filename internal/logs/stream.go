@@ -81,10 +81,24 @@ func (st *Stream) Adopt(read *os.File, tail *Tail, u Unfinished) (*Pipe, error) 
 		ours.Close()
 		return nil, err
 	}
-	if len(u.Rest) > 0 {
-		p.keepLocked(u.Rest)
-	}
+	p.adoptLocked(u)
 	return p, nil
+}
+
+// adoptLocked goes on with what a former daemon had of the pipe. It needs p.mu held.
+func (p *Pipe) adoptLocked(u Unfinished) {
+	if err := p.inherit(); err != nil {
+		p.stream.store.report(err)
+	}
+	if p.slot == nil && len(u.Rest) > 0 {
+		p.takeLocked()
+		p.slot.end = copy(p.slot.data, u.Rest)
+		p.slot.note()
+	}
+	if p.slot != nil {
+		p.batchLocked(0)
+		p.giveLocked()
+	}
 }
 
 // newPipe makes the pipe that takes what comes out of ours.

@@ -374,7 +374,7 @@ func TestAQuietPipeHoldsNothing(t *testing.T) {
 	write(t, p, strings.Repeat("x", 3000)+"\nrest")
 	eventually(t, "the rest is on file", func() bool { return strings.HasSuffix(content(t, logPath(s, "a-out.log")), "rest") })
 	finish(t, p)
-	if cap(p.rest) != 0 || p.impulse != nil || p.sleeper != nil {
+	if p.slot != nil || p.impulse != nil || p.sleeper != nil {
 		t.Error("a buffer is held")
 	}
 }
@@ -398,25 +398,23 @@ func TestReplacedStreamsLiveOnWithTheirPipes(t *testing.T) {
 	}
 }
 
-func FuzzCut(f *testing.F) {
+func FuzzWhole(f *testing.F) {
 	f.Add([]byte("a\nbc\n\nd"), uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
-		// However the stream is cut, the pieces are the stream, and every piece
-		// that is not forced out by a full buffer ends with a newline.
-		const size = 16
+		// However the stream is cut, the lines are the stream, and whole.
 		var rest, out []byte
 		for in := data; len(in) > 0; {
-			n := min(int(step)%size+1, len(in), size-len(rest))
+			n := min(int(step)+1, len(in))
 			buf := append(append([]byte(nil), rest...), in[:n]...)
 			in = in[n:]
-			whole, left := cut(buf, len(rest), len(buf) == size)
-			if len(whole) > 0 && whole[len(whole)-1] != '\n' && len(buf) < size {
-				t.Fatalf("cut within a line: %q", whole)
+			lines := whole(buf, len(rest))
+			if len(lines) > 0 && lines[len(lines)-1] != '\n' {
+				t.Fatalf("cut within a line: %q", lines)
 			}
-			if bytes.IndexByte(left, '\n') >= 0 || len(left) >= size {
-				t.Fatalf("held back: %q", left)
+			if bytes.IndexByte(buf[len(lines):], '\n') >= 0 {
+				t.Fatalf("held back: %q", buf[len(lines):])
 			}
-			out, rest = append(out, whole...), append([]byte(nil), left...)
+			out, rest = append(out, lines...), append([]byte(nil), buf[len(lines):]...)
 		}
 		if out = append(out, rest...); !bytes.Equal(out, data) {
 			t.Fatalf("%q came out as %q", data, out)

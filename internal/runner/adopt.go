@@ -34,6 +34,7 @@ func (r *Runner) Adopt(s Spawn) bool {
 		l.unhold()
 		return false
 	}
+	r.adopting.Add(1)
 	r.beginLocked(l)
 	return true
 }
@@ -69,6 +70,10 @@ func (r *Runner) stray(s Spawn) *heldLife {
 func (r *Runner) Retain(apps []string) (keys []Key) {
 	r.options.Primary.Retain(apps)
 	r.sockets.retain(apps)
+	r.wg.Go(func() {
+		r.adopting.Wait()
+		r.options.Logs.Settle()
+	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for k, h := range r.held {
@@ -102,6 +107,7 @@ func (l *life) endHeld(h *heldLife) {
 
 // adopt takes over the process, with what this side has of its descriptors.
 func (l *life) adopt() (*child.Process, Report) {
+	defer l.r.adopting.Done()
 	h := l.former
 	defer h.close() // what is not taken
 	if h.id.PID == 0 {

@@ -43,6 +43,8 @@ type Runner struct {
 	cut     chan struct{} // closed when Close waits no longer
 	wg      sync.WaitGroup
 
+	adopting sync.WaitGroup // lives whose output is not joined to the logs yet
+
 	channels channels // of fork mode
 	sockets  *sockets
 	usage    usage

@@ -153,6 +153,7 @@ func TestAdoptSockets(t *testing.T) {
 	}
 	next.r.Terminate(k)
 	await[Gone](next, k)
+	await[Gone](first, k)
 	next.r.Release("a")
 	if answers(address) || len(h.names()) > 0 {
 		t.Errorf("left: %v", h.names())

@@ -53,3 +53,10 @@ func (*Poller) Close() error                       { return nil }
 func SetBlocking(int) error        { return ErrUnsupported }
 func PassCredentials(int) error    { return ErrUnsupported }
 func SenderUID([]byte) (int, bool) { return 0, false }
+
+func Memory(string, int64) (*os.File, error)  { return nil, ErrUnsupported }
+func MapShared(*os.File, int) ([]byte, error) { return nil, ErrUnsupported }
+func AtomicWord([]byte) *atomic.Uint64        { return nil }
+func DropPages([]byte) error                  { return ErrUnsupported }
+func Buffered(int) (int, error)               { return 0, ErrUnsupported }
+func IdentifyFile(*os.File) (FileID, error)   { return FileID{}, ErrUnsupported }
