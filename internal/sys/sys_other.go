@@ -2,7 +2,10 @@
 
 package sys
 
-import "os"
+import (
+	"os"
+	"sync/atomic"
+)
 
 // MaxPassedFDs is how many descriptors one Recv takes.
 const MaxPassedFDs = 64
