@@ -100,6 +100,9 @@ func (g *Guard) Run(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
+// Home is the folder that has its logs.
+func (g *Guard) Home() string { return g.home }
+
 // Daemons gives the pids of the guard itself.
 func (g *Guard) Daemons(ctx context.Context) ([]int, error) { return g.daemons(ctx, g) }
 

@@ -142,7 +142,8 @@ tend rollback web --canary 1`,
 	{
 		use: "scale NAME N|+N|-N", short: "Change the number of processes of an app", least: 2, most: 2,
 		topics: []topic{general}, run: runScale,
-		long: "New processes are copies of the others; superfluous ones are stopped and forgotten.",
+		long: `New processes are copies of the others. Superfluous ones are forgotten when they
+have ended; cluster workers finish what they have begun first, as in a reload.`,
 		example: `tend scale web 4
 tend scale web +2
 tend scale web -1`,

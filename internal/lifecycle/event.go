@@ -11,9 +11,12 @@ type (
 	Start   struct{} // goal Up; spawns unless something runs
 	Stop    struct{} // goal Down; ends all that runs
 	Restart struct{} // goal Up; ends what runs, then spawns
-	Delete  struct{} // as Stop, then [Forget]
 	Reset   struct{} // counters to zero
 
+	// Delete: as Stop, then [Forget].
+	Delete struct {
+		Drain bool // a cluster worker that serves may finish what it has begun
+	}
 	// Reload: goal Up; what can overlap gets a successor before it goes, all else is a restart.
 	Reload struct {
 		Trial bool // the successor serves beside the current life until Promote or Reject

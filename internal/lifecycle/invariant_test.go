@@ -156,7 +156,7 @@ func anyPolicy(t *rapid.T) Policy {
 func (w *world) random(t *rapid.T) {
 	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Reset{}, Tick{}}
 	if rapid.IntRange(0, 30).Draw(t, "delete") == 0 {
-		commands = []Event{Delete{}}
+		commands = []Event{Delete{}, Delete{Drain: true}}
 	}
 	switch kind := rapid.IntRange(0, 10).Draw(t, "kind"); {
 	case kind == 10:

@@ -44,7 +44,7 @@ func (m *step) handle(ev Event) {
 		m.reject()
 	case Delete:
 		m.s.Deleting = true
-		m.stop()
+		m.stopped(ev.Drain)
 	case Reset:
 		m.s.Restarts = 0
 		m.forgive()
@@ -122,7 +122,7 @@ func (m *step) restart() {
 	}
 	m.forgive()
 	m.s.Restarts++
-	m.endAll()
+	m.endAll(0)
 }
 
 func (m *step) reload(trial bool) {
@@ -176,10 +176,19 @@ func (m *step) drain(l *Life) {
 	l.Stage, l.Deadline = Draining, m.now.Add(m.p.Drain)
 }
 
-func (m *step) stop() {
+func (m *step) stop() { m.stopped(false) }
+
+// stopped ends all there is. With drain, a cluster worker that serves may finish
+// what it has begun; the next command ends that, too.
+func (m *step) stopped(drain bool) {
 	m.s.Goal = Down
 	m.s.Due = time.Time{}
-	m.endAll()
+	if c := m.s.Current(); drain && m.p.Cluster && c != nil && c.Stage == Serving {
+		m.drain(c)
+		m.endAll(c.Gen)
+		return
+	}
+	m.endAll(0)
 }
 
 // forgive forgets how often it died: an operator's hand is a new beginning.
@@ -203,13 +212,16 @@ func (m *step) respawn() {
 	m.spawn(Current)
 }
 
-func (m *step) endAll() {
+// endAll ends every life but the generation spare.
+func (m *step) endAll(spare uint64) {
 	for i := range m.s.Lives {
 		l := &m.s.Lives[i]
 		if l.Role == Successor {
 			l.Role = Old
 		}
-		m.end(l)
+		if l.Gen != spare {
+			m.end(l)
+		}
 	}
 	m.s.Phase, m.s.Reason = Stopping, ""
 }

@@ -175,6 +175,8 @@ func parse(t *testing.T, words []string) Event {
 		return Reject{}
 	case "delete":
 		return Delete{}
+	case "retire":
+		return Delete{Drain: true}
 	case "reset":
 		return Reset{}
 	case "spawned":

@@ -49,7 +49,7 @@ func (l *loop) scale(w *wait, app, number string) error {
 		w.awaitUp(sl, 1)
 	}
 	for _, sl := range list[:max(0, len(list)-n)] {
-		l.step(sl, lifecycle.Delete{})
+		l.step(sl, lifecycle.Delete{Drain: true})
 		w.awaitGone(sl)
 	}
 	for _, sl := range l.named(app) {
