@@ -199,6 +199,17 @@ func (c *Client) exchange(ctx context.Context, path string, q url.Values, body [
 	if body == nil && fault.CodeOf(err) == fault.Unavailable {
 		resp, err = c.send(ctx, path, q, nil)
 	}
+	for range upgradeTries {
+		if !errors.Is(err, errAgain) {
+			break
+		}
+		select {
+		case <-time.After(upgradePause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		resp, err = c.send(ctx, path, q, body)
+	}
 	if err != nil {
 		return err
 	}
@@ -288,8 +299,20 @@ func checkResponse(resp *http.Response) error {
 	if err != nil || e.Error == nil {
 		return &fault.Error{Code: fault.Internal, Message: "the daemon answered " + resp.Status}
 	}
+	if resp.Header.Get(againHeader) != "" {
+		e.Error.Err = errAgain
+	}
 	return e.Error
 }
+
+// errAgain is the cause of an answer after which the request can be sent again.
+var errAgain = errors.New("it can be sent again")
+
+// How long a command waits for an upgrade: some 70 ms are to be expected.
+const (
+	upgradeTries = 100
+	upgradePause = 50 * time.Millisecond
+)
 
 func skewFault(theirs string) error {
 	what := "another API, version " + theirs

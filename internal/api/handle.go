@@ -104,7 +104,13 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, rt route) {
 		}
 	}
 	if rt.method == http.MethodPost && rt.path != "upgrade" {
-		s.gate.RLock()
+		if !s.gate.TryRLock() {
+			w.Header().Set(againHeader, "1")
+			s.fail(w, &fault.Error{
+				Code: fault.Unavailable, Message: "the daemon is being upgraded", Remedy: "Nothing was changed; try again.",
+			})
+			return
+		}
 		defer s.gate.RUnlock()
 	}
 	out, err := answers[rt.path](s, r, body)

@@ -22,7 +22,10 @@ const (
 	MaxBody = 1 << 20
 	// versionHeader names the server's API version in every response.
 	versionHeader = "Tend-Api"
-	prefix        = "/v1/"
+	// againHeader, with an error, says that the same request can be sent again: it
+	// came at a bad moment, and nothing was done.
+	againHeader = "Retry-After"
+	prefix      = "/v1/"
 )
 
 // route is one path of the API.

@@ -116,7 +116,7 @@ func inheritedUnderLoad(t *testing.T, keep bool) {
 	if r.Failed() > 0 || r.Count(loadgen.OK) == 0 {
 		t.Errorf("%v", &r)
 	}
-	if len(r.By) < 8 {
+	if len(r.By) < 5 { // some may have got no connection in their time
 		t.Errorf("answered by %d processes", len(r.By))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
+	"github.com/tendproc/tend/internal/runner"
 )
 
 // Home returns the folder that holds everything of one daemon: TEND_HOME, else
@@ -57,6 +58,9 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 // "--daemon PID" behind it, or "daemon --home H", as [Ensure] starts them, and what
 // an upgrade asks of a program, see upgrade.go. ok is false when args are none of these.
 func RunPart(ctx context.Context, args []string, version string) (ok bool, err error) {
+	if len(args) > 0 && args[0] == runner.ListenExec {
+		return true, runner.RunListenExec(args[1:])
+	}
 	if len(args) < 3 || args[1] != "--home" {
 		return false, nil
 	}

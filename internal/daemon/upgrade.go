@@ -34,6 +34,10 @@ const (
 // checkTime is how long a program may take to say that it fits.
 const checkTime = 20 * time.Second
 
+// elfMagic begins every program (elf(5)). A script would pass for one until it is
+// executed by its descriptor, which its interpreter does not get.
+const elfMagic = "\x7fELF"
+
 // handOver is the version of what [Link.Become] leaves: programs with the same
 // one can follow each other.
 const handOver = 1
@@ -102,6 +106,11 @@ func (s *service) Upgrade(ctx context.Context, path string) error {
 func (d *daemon) ask(ctx context.Context, program *os.File) error {
 	refused := &fault.Error{
 		Code: fault.Unsupported, Field: "program", Remedy: "The running daemon goes on; nothing was changed.",
+	}
+	magic := make([]byte, len(elfMagic))
+	if _, err := program.ReadAt(magic, 0); err != nil || string(magic) != elfMagic {
+		refused.Message = program.Name() + " is no program, but a script or something else"
+		return refused
 	}
 	said, runErr := child.ExecFile(ctx, program.Name(), []string{"daemon", "--home", d.info.Home, checkFlag}, child.ExecOptions{
 		Dir: "/", Env: cleanEnv(os.Environ()), Timeout: checkTime,

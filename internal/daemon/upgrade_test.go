@@ -92,14 +92,42 @@ func numbered(t *testing.T, path string) {
 	}
 }
 
-// script makes a program of the shell.
-func script(t *testing.T, text string) string {
+// pretender makes a program that answers as pretend has it for name.
+func pretender(t *testing.T, name string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Link(proctest.Self(), path); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// pretend is what this binary does under another name when it is asked to take over.
+func pretend() (code int, ok bool) {
+	if len(os.Args) < 4 || os.Args[1] != "daemon" {
+		return 0, false
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return 0, false
+	}
+	switch filepath.Base(path) {
+	case "cannot":
+		fmt.Println(`{"version":"9","hand_over":1,"error":{"message":"not this state"}}`)
+	case "other":
+		fmt.Println(`{"version":"9","hand_over":7}`)
+	case "sorry":
+		fmt.Fprintln(os.Stderr, "sorry")
+		return 3, true
+	case "dies":
+		if !strings.HasSuffix(os.Args[len(os.Args)-1], "check") {
+			return 5, true
+		}
+		fmt.Println(`{"version":"9","hand_over":1}`)
+	default:
+		return 0, false
+	}
+	return 0, true
 }
 
 // What cannot take over is refused with the reason, and nothing is changed.
@@ -109,11 +137,11 @@ func TestUpgradeRefused(t *testing.T) {
 	app := start(t, c, "app", "while :; do sleep 1000; done\n")
 	for name, test := range map[string]struct{ program, want string }{
 		"not there":     {"/nowhere/tend", "no such file"},
-		"no program":    {"/etc/passwd", "not executable"},
+		"no program":    {"/etc/passwd", "is no program"},
 		"another":       {"/bin/true", "not a tend that can take over"},
-		"it cannot":     {script(t, `echo '{"version":"9","hand_over":1,"error":{"message":"not this state"}}'`), "tend 9 cannot take over: not this state"},
-		"another way":   {script(t, `echo '{"version":"9","hand_over":7}'`), "tend 9 takes over in another way (7)"},
-		"it says a lot": {script(t, `echo sorry >&2; exit 3`), "exit 3"},
+		"it cannot":     {pretender(t, "cannot"), "tend 9 cannot take over: not this state"},
+		"another way":   {pretender(t, "other"), "tend 9 takes over in another way (7)"},
+		"it says a lot": {pretender(t, "sorry"), "exit 3"},
 	} {
 		err := c.Upgrade(t.Context(), test.program)
 		if code := fault.CodeOf(err); code != fault.Unsupported && code != fault.Invalid || !strings.Contains(err.Error(), test.want) {
@@ -143,7 +171,7 @@ func TestUpgradeFails(t *testing.T) {
 	c, info := ensure(t, home)
 	url := serve(t, c, "rr", 2)
 	before, _ := pidsOf(t, c)
-	dies := script(t, `case $* in *--check) echo '{"version":"9","hand_over":1}';; *) exit 5;; esac`)
+	dies := pretender(t, "dies")
 	underLoad(t, url, func() {
 		next := upgrade(t, c, dies)
 		if next.PID == info.PID || next.Version != info.Version {

@@ -261,7 +261,11 @@ func (m *step) spawned(ev Spawned) {
 	}
 	l.Stage, l.Deadline = Booting, m.now.Add(m.p.ListenTimeout)
 	if !m.p.Cluster && !m.p.WaitReady {
-		l.Deadline = m.now.Add(m.p.Prove)
+		prove := m.p.Prove
+		if l.Role == Successor { // the old one serves meanwhile: there is time to be sure
+			prove = max(prove, m.p.MinUptime)
+		}
+		l.Deadline = m.now.Add(prove)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tendproc/tend/internal/sys"
@@ -154,7 +155,14 @@ func (s *slot) fill(fd int) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	want = min(max(want, 1), len(to)) // 1 to learn of the end
+	if want == 0 {
+		over, err := sys.Over(fd)
+		if err == nil && !over {
+			err = syscall.EAGAIN // what came just now is told of again
+		}
+		return 0, err
+	}
+	want = min(want, len(to))
 	s.mark(want)
 	s.set(stateReading, 0)
 	reached("to read", -1, nil)

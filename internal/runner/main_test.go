@@ -23,6 +23,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == ListenExec {
+		fmt.Println(RunListenExec(os.Args[2:]))
+		os.Exit(127)
+	}
 	proctest.Main(m,
 		proctest.Role{Name: "app", Run: app},
 	)

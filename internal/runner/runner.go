@@ -155,6 +155,9 @@ func (r *Runner) Release(app string) {
 	r.sockets.release(app)
 }
 
+// Rename says that an app has another name from now on.
+func (r *Runner) Rename(from, to string) { r.sockets.rename(from, to) }
+
 // Signal sends sig to the main process.
 func (r *Runner) Signal(k Key, sig syscall.Signal) error {
 	l, err := r.running(k)

@@ -134,6 +134,18 @@ func (s *sockets) done(addresses []string) {
 	}
 }
 
+// rename goes with an app that gets another name.
+func (s *sockets) rename(from, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.open {
+		if one.app == from {
+			one.app = to
+			_ = s.keep(one)
+		}
+	}
+}
+
 // release says that app has no processes and shall have none.
 func (s *sockets) release(app string) {
 	s.mu.Lock()

@@ -1,10 +1,12 @@
 package runner
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"github.com/tendproc/tend/child"
@@ -20,9 +22,20 @@ import (
 // sockets begin at this number (sd_listen_fds(3)); then the channel is above them.
 const channelFD = 3
 
-// asSystemd is the shell that tells a program its own number, without which it
-// must not take the sockets for its own.
-const asSystemd = `LISTEN_PID=$$; export LISTEN_PID; exec "$0" "$@"`
+// ListenExec, as the first argument, makes this program run another one with
+// LISTEN_PID, its own number, without which that must not take the sockets for its
+// own: see [RunListenExec].
+const ListenExec = "listen-exec"
+
+// RunListenExec executes args[1], called args[0], with the arguments that follow.
+// It returns only with an error.
+func RunListenExec(args []string) error {
+	if len(args) < 2 {
+		return errors.New(ListenExec + ": no program")
+	}
+	path, argv := args[1], slices.Concat([]string{cmp.Or(args[0], args[1])}, args[2:])
+	return &os.PathError{Op: "exec", Path: path, Err: syscall.Exec(path, argv, append(os.Environ(), "LISTEN_PID="+strconv.Itoa(os.Getpid())))}
+}
 
 // pipes are the ways of the process's output to its logs.
 type pipes struct {
@@ -87,7 +100,7 @@ func (l *life) start() (*child.Process, error) {
 	}
 	path, argv0, args := l.program()
 	if len(sockets) > 0 {
-		path, argv0, args = "/bin/sh", "", slices.Concat([]string{"-c", asSystemd, path}, args)
+		path, argv0, args = sys.SelfPath, "tend", slices.Concat([]string{ListenExec, argv0, path}, args)
 	}
 	proc, err := child.Start(child.Command{
 		Path: path, Argv0: argv0, Args: args,

@@ -333,6 +333,7 @@ func (l *loop) respec(sl *slot, a spec.App) {
 	sl.specKept = false
 	if renamed {
 		sl.index = l.freeIndex(a.Name, sl)
+		l.o.Runner.Rename(old, a.Name)
 		l.release(old)
 		l.renamePast(old, a.Name)
 	}

@@ -41,6 +41,7 @@ type Runner interface {
 	Unroute(k runner.Key)
 	Disconnect(k runner.Key)
 	Release(app string)
+	Rename(from, to string)
 
 	Signal(k runner.Key, sig syscall.Signal) error
 	WriteLine(k runner.Key, line string) error

@@ -62,4 +62,5 @@ func MapShared(*os.File, int) ([]byte, error) { return nil, ErrUnsupported }
 func AtomicWord([]byte) *atomic.Uint64        { return nil }
 func DropPages([]byte) error                  { return ErrUnsupported }
 func Buffered(int) (int, error)               { return 0, ErrUnsupported }
+func Over(int) (bool, error)                  { return false, ErrUnsupported }
 func IdentifyFile(*os.File) (FileID, error)   { return FileID{}, ErrUnsupported }
