@@ -54,6 +54,8 @@ var flagSpecs = []flagSpec{
 	{"min-uptime", "", "TIME", declare, "a life below this is a short one (default 1s)"},
 	{"restart-delay", "", "TIME", declare, "pause before every restart (default none)"},
 	{"exp-backoff-restart-delay", "", "TIME", declare, "first pause of the growing ones between restarts of an app that keeps dying"},
+	{"max-memory-restart", "", "SIZE", declare, "replace a process whose tree uses more: 300M, 1.5G; a cluster worker's successor is up first"},
+	{"max-age", "", "TIME", declare, "replace a process that is older, give or take a tenth"},
 	{"stop-exit-codes", "", "N…", declare, "exit codes after which it is not restarted: --stop-exit-codes 0 3"},
 	{"stop-signal", "", "SIGNAL", declare, "signal that asks it to end (default SIGINT for Node and Bun, else SIGTERM)"},
 	{"kill-timeout", "k", "TIME", declare, "grace between that signal and SIGKILL (default 1600 ms)"},
@@ -97,7 +99,7 @@ var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-
 
 // lacking are the flags of PM2 that tend does not have yet.
 var lacking = []string{
-	"ext", "log-type", "max-memory-restart", "pid", "user", "hp", "wait-ip", "service-name", "cron", "cron-restart",
+	"ext", "log-type", "pid", "user", "hp", "wait-ip", "service-name", "cron", "cron-restart",
 	"write", "no-daemon", "source-map-support", "only", "watch", "ignore-watch", "watch-delay", "no-autostart",
 	"trace", "v8", "event-loop-inspector", "deep-monitoring", "attach", "fresh", "daemon", "container", "dist",
 	"image-name", "node-version", "dockerdaemon", "timestamp", "format", "highlight",

@@ -82,7 +82,7 @@ func addDeclared(to map[string]any, a spec.App) {
 		"pm_cwd": a.Cwd, "instances": a.Instances, "instance_var": a.InstanceVar, "version": version,
 		"merge_logs": a.MergeLogs || !a.Numbered && a.Mode != spec.Cluster,
 		"autostart":  true, "autorestart": a.Autorestart, "watch": false, "treekill": a.TreeKill,
-		"kill_retry_time": 100, "kill_timeout": ms(a.KillTimeout), "listen_timeout": ms(a.ListenTimeout),
+		"kill_retry_time": 100, "kill_timeout": ms(a.KillTimeout), "max_memory_restart": a.MaxMemory, "listen_timeout": ms(a.ListenTimeout),
 		"wait_ready": a.WaitReady, "max_restarts": a.MaxRestarts, "min_uptime": ms(a.MinUptime),
 		"vizion": true, "vizion_running": false, "km_link": false, "pmx": false, "automation": false,
 		"windowsHide": true, "filter_env": []string{}, "kill_signal": a.StopSignal,

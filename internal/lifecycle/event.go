@@ -21,6 +21,7 @@ type (
 	Reload struct {
 		Trial bool // the successor serves beside the current life until Promote or Reject
 	}
+	Recycle struct{} // as Reload, of a process that is used up: what can overlap gets a successor first
 	Promote struct{} // the successor on trial takes over
 	Reject  struct{} // the successor on trial goes
 )
@@ -77,6 +78,7 @@ func (Start) event()        {}
 func (Stop) event()         {}
 func (Restart) event()      {}
 func (Reload) event()       {}
+func (Recycle) event()      {}
 func (Promote) event()      {}
 func (Reject) event()       {}
 func (Delete) event()       {}

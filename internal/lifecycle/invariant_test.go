@@ -148,13 +148,14 @@ func anyPolicy(t *rapid.T) Policy {
 	p.Autorestart = rapid.IntRange(0, 4).Draw(t, "autorestart") > 0
 	p.MaxRestarts = rapid.IntRange(0, 4).Draw(t, "max restarts")
 	p.StopExitCodes = []int{7}
+	p.MaxAge = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Second}).Draw(t, "max age")
 	p.RestartDelay = rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "delay")
 	p.Backoff = rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "backoff")
 	return p
 }
 
 func (w *world) random(t *rapid.T) {
-	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Reset{}, Tick{}}
+	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Recycle{}, Reset{}, Tick{}}
 	if rapid.IntRange(0, 30).Draw(t, "delete") == 0 {
 		commands = []Event{Delete{}, Delete{Drain: true}}
 	}

@@ -20,6 +20,7 @@ type Policy struct {
 	Backoff       time.Duration // first delay of the operator's own backoff; 0 for the built-in one
 	ListenTimeout time.Duration // how long it may take to become ready
 	Prove         time.Duration // who neither listens nor says ready is ready after staying up this long
+	MaxAge        time.Duration // a process that served so long, give or take a tenth, is recycled; 0 for never
 	Drain         time.Duration // how long a process may take to finish its old connections
 	Grace         time.Duration // how long a process may take to end
 }

@@ -38,6 +38,8 @@ func (m *step) handle(ev Event) {
 		m.restart()
 	case Reload:
 		m.reload(ev.Trial)
+	case Recycle:
+		m.recycle()
 	case Promote:
 		m.promote()
 	case Reject:
@@ -93,7 +95,33 @@ func (m *step) settle() {
 			m.spawn(Current)
 		}
 	}
+	m.age()
 	m.s.WakeAt = m.s.wakeAt()
+}
+
+// age sets the day on which the current life is recycled.
+func (m *step) age() {
+	c := m.s.Current()
+	if m.p.MaxAge <= 0 || c == nil || c.Stage != Serving || !c.Deadline.IsZero() || c.Overdue || m.s.as(Successor) != nil {
+		return
+	}
+	at := c.SpawnedAt.Add(time.Duration(float64(m.p.MaxAge) * jitter(m.s.Seed, c.Gen)))
+	if !at.After(m.now) { // its successor did not come up
+		at = m.now.Add(max(m.p.MaxAge/10, time.Second))
+	}
+	c.Deadline = at
+}
+
+// recycle replaces a process that runs by a fresh one.
+func (m *step) recycle() {
+	switch {
+	case m.s.Phase != Running || m.s.Deleting || m.s.as(Successor) != nil:
+	case m.p.Overlap:
+		m.spawn(Successor)
+	default:
+		m.s.Restarts++
+		m.endAll(0)
+	}
 }
 
 func (m *step) do(a Action) { m.out = append(m.out, a) }
@@ -364,7 +392,12 @@ func (m *step) overdue(l *Life) {
 	case Ended:
 		m.do(Kill{l.Gen})
 		l.Deadline = m.now.Add(rekill)
-	case Spawning, Serving:
+	case Serving:
+		l.Deadline = time.Time{}
+		if m.p.MaxAge > 0 && l.Role == Current {
+			m.recycle()
+		}
+	case Spawning:
 		l.Deadline = time.Time{}
 	}
 }

@@ -142,6 +142,8 @@ func (pl *player) policy(t *testing.T, words []string) {
 			pl.p.StopExitCodes = []int{n}
 		case "maxrestarts":
 			pl.p.MaxRestarts = n
+		case "maxage":
+			pl.p.MaxAge = d
 		case "restartdelay":
 			pl.p.RestartDelay = d
 		case "backoff":
@@ -169,6 +171,8 @@ func parse(t *testing.T, words []string) Event {
 		return Reload{}
 	case "try":
 		return Reload{Trial: true}
+	case "recycle":
+		return Recycle{}
 	case "promote":
 		return Promote{}
 	case "reject":

@@ -43,6 +43,8 @@ type App struct {
 	RestartDelay  time.Duration `json:"restart_delay"` // fixed pause before every restart; default 0
 	Backoff       time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
 	StopExitCodes []int         `json:"stop_exit_codes,omitempty"`
+	MaxMemory     uint64        `json:"max_memory_restart,omitempty"` // bytes of a process tree above which it is replaced; 0 for any
+	MaxAge        time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
 
 	StopSignal    string        `json:"stop_signal"`   // "SIGINT" for Node and Bun, else "SIGTERM"
 	KillTimeout   time.Duration `json:"kill_timeout"`  // grace between the stop signal and SIGKILL; default 1600ms

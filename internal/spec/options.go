@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -248,6 +249,7 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 		without time.Duration
 	}{
 		{"--min-uptime", o.MinUptime, &a.MinUptime, DefaultMinUptime},
+		{"--max-age", o.MaxAge, &a.MaxAge, 0},
 		{"--restart-delay", o.RestartDelay, &a.RestartDelay, 0},
 		{"--exp-backoff-restart-delay", o.Backoff, &a.Backoff, 0},
 		{"--kill-timeout", o.KillTimeout, &a.KillTimeout, DefaultKillTimeout},
@@ -259,7 +261,40 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 		}
 	}
 	a.MinUptime = max(a.MinUptime, leastUptime)
+	if a.MaxAge > 0 && a.MaxAge < leastAge {
+		return &fault.Error{Code: fault.Invalid, Field: "--max-age", Message: a.MaxAge.String() + " is too short", Remedy: "Give " + leastAge.String() + " or more."}
+	}
+	if o.MaxMemory != nil {
+		var err error
+		a.MaxMemory, err = memory(text(o.MaxMemory))
+		return err
+	}
 	return nil
+}
+
+// leastAge bounds MaxAge: the process must have time to come up.
+const leastAge = time.Second
+
+// memory reads 300M, 1.5G, 64K or bytes, as PM2 does.
+func memory(word string) (uint64, error) {
+	if word == "" {
+		return 0, nil
+	}
+	number := strings.TrimSuffix(strings.ToUpper(word), "B")
+	unit := 1.0
+	for i, letter := range []string{"K", "M", "G", "T"} {
+		if rest, ok := strings.CutSuffix(number, letter); ok {
+			number, unit = rest, math.Pow(1024, float64(i+1))
+		}
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n > 0) || n*unit >= 1<<62 {
+		return 0, &fault.Error{
+			Code: fault.Invalid, Field: "--max-memory-restart", Message: "not an amount of memory: " + printable(word),
+			Remedy: "Give a number with a unit: 300M, 1.5G.",
+		}
+	}
+	return uint64(n * unit), nil
 }
 
 func duration(field string, given, to *time.Duration, without time.Duration) error {

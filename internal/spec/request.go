@@ -42,6 +42,8 @@ type Options struct {
 	RestartDelay    *time.Duration    `json:"restart_delay,omitempty"`
 	Backoff         *time.Duration    `json:"backoff,omitempty"`
 	StopExitCodes   *[]int            `json:"stop_exit_codes,omitempty"`
+	MaxMemory       *string           `json:"max_memory_restart,omitempty"` // "300M", "1.5G", bytes
+	MaxAge          *time.Duration    `json:"max_age,omitempty"`
 	StopSignal      *string           `json:"stop_signal,omitempty"`
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`

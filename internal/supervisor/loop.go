@@ -25,15 +25,17 @@ type loop struct {
 	boots   boots
 	rolls   map[string]*roll // by app, while it goes on
 	past    past
+	scales  scales
+	inbox   *inbox
 	held    map[string]bool // apps for which the edge may hold listeners
 	closing bool            // Shutdown was called
 	resume  map[int]bool    // with closing: who is to be started by the next daemon
 	pending []func()        // what follows from the event being handled
 }
 
-func newLoop(o Options, bus *event.Bus) *loop {
+func newLoop(o Options, bus *event.Bus, in *inbox) *loop {
 	return &loop{
-		o: o, bus: bus, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{},
+		o: o, bus: bus, inbox: in, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{},
 		boots: boots{max: o.MaxBoots, until: map[runner.Key]time.Time{}},
 	}
 }
@@ -207,6 +209,7 @@ func (l *loop) tick(now time.Time) {
 		}
 	}
 	l.tickRolls(now)
+	l.weigh(now)
 	l.drain()
 	for _, s := range l.boots.next(now) {
 		l.o.Runner.Spawn(s)
@@ -227,6 +230,9 @@ func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 // wakeAt is the earliest deadline of all, zero if there is none.
 func (l *loop) wakeAt() time.Time {
 	at := l.boots.wakeAt()
+	if w := l.weighAt(time.Now()); !w.IsZero() && (at.IsZero() || w.Before(at)) {
+		at = w
+	}
 	if w := l.rollWake(); !w.IsZero() && (at.IsZero() || w.Before(at)) {
 		at = w
 	}

@@ -99,7 +99,7 @@ func New(o Options) *Supervisor {
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer s.bus.Close()
 	defer close(s.over)
-	l := newLoop(s.o, &s.bus)
+	l := newLoop(s.o, &s.bus, s.inbox)
 	l.restore()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
