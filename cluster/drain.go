@@ -20,7 +20,18 @@ var Preload string
 const (
 	actHello   = "hello"
 	actDrained = "drained"
+	actPong    = "pong"
 )
+
+// Ping asks the worker whether its event loop turns: WorkerPong tells that it does.
+// It asks nothing of a worker without the [Preload], and returns at once.
+func (p *Primary) Ping(id uint64) {
+	p.post(func(d *dispatcher) {
+		if w := d.workers[id]; w != nil && w.conn != nil && w.drains {
+			d.post(w, []byte(`{"cmd":"NODE_TEND","act":"ping"}`+"\n"), -1)
+		}
+	})
+}
 
 // Drain tells the worker to take no new connection, to finish those it has, each
 // with its next answer, and then to disconnect. timeout is how long the caller
@@ -55,5 +66,7 @@ func (d *dispatcher) preload(w *worker, f *ipc.Frame) {
 		w.drains = true
 	case actDrained:
 		d.disconnect(w.ID)
+	case actPong:
+		d.event(Event{Worker: w.ID, Type: WorkerPong})
 	}
 }

@@ -186,6 +186,28 @@ func TestNodeDrainEndsWebSockets(t *testing.T) {
 	})
 }
 
+// A worker answers a ping while its event loop turns.
+func TestNodePing(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "hangs", RoundRobin)
+		id := k.worker()
+		for range 3 {
+			k.p.Ping(id)
+			k.ev.of(id, WorkerPong)
+		}
+		if r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/hang", k.port)); err == nil {
+			r.Body.Close()
+		}
+		k.p.Ping(id)
+		other := k.worker()
+		k.p.Ping(other) // long enough for one that would answer
+		k.ev.of(other, WorkerPong)
+		if k.ev.has(id, WorkerPong) {
+			t.Error("it answers in a loop without end")
+		}
+	})
+}
+
 // The preload is nothing that a program could see.
 func TestNodePreloadIsInert(t *testing.T) {
 	eachNode(t, func(t *testing.T, node string) {

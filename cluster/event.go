@@ -32,6 +32,7 @@ const (
 	WorkerListenFailed                        // it asked for Address and was answered with Err
 	WorkerClosedListener                      // it no longer serves Address
 	WorkerMessage                             // the program sent Message
+	WorkerPong                                // it answered Primary.Ping
 	WorkerLeaving                             // it announced that it is going
 	WorkerDisconnected                        // its channel ended: the last event of the worker
 )
@@ -39,7 +40,7 @@ const (
 func (t EventType) String() string {
 	names := [...]string{
 		"none", "online", "listening", "listen failed", "closed listener",
-		"message", "leaving", "disconnected",
+		"message", "pong", "leaving", "disconnected",
 	}
 	if t < 0 || int(t) >= len(names) {
 		return "EventType(" + strconv.Itoa(int(t)) + ")"

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -87,6 +88,13 @@ func (e *events) wait(what string, want func(Event) bool) Event {
 func (e *events) of(id uint64, typ EventType) Event {
 	e.t.Helper()
 	return e.wait(fmt.Sprintf("%s of worker %d", typ, id), func(ev Event) bool { return ev.Worker == id && ev.Type == typ })
+}
+
+// has says that there is such an event.
+func (e *events) has(id uint64, typ EventType) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.list, func(ev Event) bool { return ev.Worker == id && ev.Type == typ })
 }
 
 // fakeWorker is the far end of a channel, played by the test line by line.

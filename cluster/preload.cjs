@@ -4,6 +4,8 @@
 //   worker  ── {cmd:"NODE_TEND",act:"hello"} ──────────▶ primary   it can drain
 //   primary ── {cmd:"NODE_TEND",act:"drain",timeout} ──▶ worker    take no new connection, finish the old
 //   worker  ── {cmd:"NODE_TEND",act:"drained"} ────────▶ primary   none is left
+//   primary ── {cmd:"NODE_TEND",act:"ping"} ───────────▶ worker    does your event loop turn?
+//   worker  ── {cmd:"NODE_TEND",act:"pong"} ───────────▶ primary
 //
 // Node hides messages whose cmd begins with NODE_ from the program.
 'use strict';
@@ -77,7 +79,9 @@ function install(cluster) {
     }
   }
   process.on('internalMessage', (message) => {
-    if (message && message.cmd === 'NODE_TEND' && message.act === 'drain') drain(message.timeout);
+    if (!message || message.cmd !== 'NODE_TEND') return;
+    if (message.act === 'drain') drain(message.timeout);
+    if (message.act === 'ping') say({ act: 'pong' });
   });
   say({ act: 'hello' });
 }

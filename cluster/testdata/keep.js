@@ -12,5 +12,8 @@ const kinds = {
     socket[Symbol('websocket')] = { close: (code) => socket.end(`closed ${code}\n`) }; // as the package ws keeps it
   }),
 };
+kinds.hangs = () => http.createServer((req, res) => {
+  res.end('x', () => { if (req.url === '/hang') for (;;); });
+});
 if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
 else kinds[process.env.KIND]().listen(+process.env.PORT, '127.0.0.1');

@@ -56,6 +56,7 @@ var flagSpecs = []flagSpec{
 	{"exp-backoff-restart-delay", "", "TIME", declare, "first pause of the growing ones between restarts of an app that keeps dying"},
 	{"max-memory-restart", "", "SIZE", declare, "replace a process whose tree uses more: 300M, 1.5G; a cluster worker's successor is up first"},
 	{"max-age", "", "TIME", declare, "replace a process that is older, give or take a tenth"},
+	{"hang-timeout", "", "TIME", declare, "kill a process that shows no sign of life for so long: Node workers are asked, others send WATCHDOG=1 to $NOTIFY_SOCKET"},
 	{"stop-exit-codes", "", "N…", declare, "exit codes after which it is not restarted: --stop-exit-codes 0 3"},
 	{"stop-signal", "", "SIGNAL", declare, "signal that asks it to end (default SIGINT for Node and Bun, else SIGTERM)"},
 	{"kill-timeout", "k", "TIME", declare, "grace between that signal and SIGKILL (default 1600 ms)"},

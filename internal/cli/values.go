@@ -183,7 +183,7 @@ func (v *values) options() (spec.Options, error) {
 		Autorestart: v.flag("no-autorestart", false), MaxRestarts: v.number("max-restarts"),
 		MinUptime: v.duration("min-uptime"), RestartDelay: v.duration("restart-delay"),
 		Backoff: v.duration("exp-backoff-restart-delay"), StopExitCodes: v.codes("stop-exit-codes"),
-		MaxMemory: v.text("max-memory-restart"), MaxAge: v.duration("max-age"),
+		MaxMemory: v.text("max-memory-restart"), MaxAge: v.duration("max-age"), HangTimeout: v.duration("hang-timeout"),
 		StopSignal: v.text("stop-signal"), KillTimeout: v.duration("kill-timeout"),
 		Drain: v.flag("no-drain", false), DrainTimeout: v.duration("drain-timeout"),
 		TreeKill: v.flag("no-treekill", false), StopMessage: v.flag("shutdown-with-message", true),

@@ -55,6 +55,11 @@ type (
 		Gen    uint64
 		Reason string
 	}
+	// Hung: it has not shown for so long that it still does anything.
+	Hung struct {
+		Gen    uint64
+		Reason string
+	}
 	// Ready: it said so.
 	Ready struct{ Gen uint64 }
 	// Leaving: it announced its end.
@@ -90,6 +95,7 @@ func (SpawnFailed) event()  {}
 func (Online) event()       {}
 func (Listening) event()    {}
 func (ListenFailed) event() {}
+func (Hung) event()         {}
 func (Ready) event()        {}
 func (Leaving) event()      {}
 func (Disconnected) event() {}

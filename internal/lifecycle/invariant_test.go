@@ -105,6 +105,7 @@ func facts(gen uint64, is string) []Event {
 			Online{gen},
 			Listening{gen},
 			ListenFailed{gen, "taken"},
+			Hung{gen, "no answer"},
 			Ready{gen},
 			Leaving{gen},
 			Disconnected{gen},

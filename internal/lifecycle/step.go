@@ -66,6 +66,8 @@ func (m *step) handle(ev Event) {
 		if l := m.s.Find(ev.Gen); l != nil {
 			l.Trouble = ev.Reason
 		}
+	case Hung:
+		m.hung(ev)
 	case Ready:
 		m.ready(m.s.Find(ev.Gen))
 	case Leaving:
@@ -326,6 +328,19 @@ func (m *step) listening(ev Listening) {
 	if !m.p.WaitReady {
 		m.ready(l)
 	}
+}
+
+// hung kills what serves no more. Its end is one as any other, with the reason.
+func (m *step) hung(ev Hung) {
+	l := m.s.Find(ev.Gen)
+	if l == nil || l.Stage != Serving {
+		return
+	}
+	l.Trouble = ev.Reason
+	if m.p.Cluster {
+		m.do(Unroute{l.Gen})
+	}
+	m.do(Kill{l.Gen})
 }
 
 func (m *step) ready(l *Life) {

@@ -199,6 +199,8 @@ func parse(t *testing.T, words []string) Event {
 		return ListenFailed{gen, rest}
 	case "ready":
 		return Ready{gen}
+	case "hung":
+		return Hung{gen, rest}
 	case "leaving":
 		return Leaving{gen}
 	case "disconnected":

@@ -27,7 +27,7 @@ func (r *Runner) Adopt(s Spawn) bool {
 	}
 	l := &life{
 		r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{}),
-		marks: marks{tree: h.meta.Tree, worker: h.meta.Worker}, former: h,
+		marks: marks{tree: h.meta.Tree, worker: h.meta.Worker}, former: h, doors: doors{pulse: newPulse()},
 	}
 	if h.files[heldChannel] == nil && !h.stray { // it never came to a process
 		h.close()

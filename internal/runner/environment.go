@@ -107,6 +107,9 @@ func (l *life) environment(who *user.User) []string {
 	}
 	if l.notify != nil {
 		env["NOTIFY_SOCKET"] = l.notify.name
+		if app.HangTimeout > 0 {
+			env["WATCHDOG_USEC"] = strconv.FormatInt(app.HangTimeout.Microseconds(), 10)
+		}
 	}
 	list := make([]string, 0, len(env)+1)
 	for _, name := range slices.Sorted(maps.Keys(env)) {

@@ -53,6 +53,7 @@ type doors struct {
 	fork    *forkChannel  // nil in cluster mode; set before stdin is
 	notify  *notifySocket // nil for none
 	listens bool          // it uses the sockets of its app
+	pulse   *pulse
 }
 
 // marks are what a process is known by.

@@ -67,13 +67,17 @@ func app(args []string) int {
 			flood(os.NewFile(channelFD, "channel"))
 		case "inherit": // prints what it was given
 			inherit()
-		case "notify":
+		case "notify", "watchdog":
 			conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
 			if err != nil {
 				fmt.Println(err)
 				return 98
 			}
-			conn.Write([]byte("STATUS=well\nREADY=1\n"))
+			text := "STATUS=well\nREADY=1\n"
+			if word == "watchdog" {
+				text = "WATCHDOG=1"
+			}
+			conn.Write([]byte(text))
 		case "wait":
 			select {}
 		case "exit":

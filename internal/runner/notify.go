@@ -24,7 +24,7 @@ const maxNotify = 8 << 10
 
 // openNotify makes the socket, before there is a process.
 func (l *life) openNotify() error {
-	if !l.spawn.App.WaitReady {
+	if !l.spawn.App.WaitReady && l.spawn.App.HangTimeout == 0 {
 		return nil
 	}
 	name := "@tend-notify-" + l.tree
@@ -91,8 +91,14 @@ func (l *life) readNotify(conn *net.UnixConn) {
 			continue
 		}
 		for line := range bytes.Lines(buf[:n]) {
-			if string(bytes.TrimSpace(line)) == "READY=1" {
-				l.becameReady()
+			switch string(bytes.TrimSpace(line)) {
+			case "READY=1":
+				if l.spawn.App.WaitReady {
+					l.becameReady()
+				}
+			case "WATCHDOG=1":
+				l.lives()
+				l.watchOver()
 			}
 		}
 	}

@@ -65,6 +65,10 @@ type ListenFailed struct {
 // ProbeFailed: the process was asked whether it is ready, and is not yet.
 type ProbeFailed struct{ Err error }
 
+// Hung: the process has not answered, or told by itself that it lives, within its
+// app's hang timeout. It is told once.
+type Hung struct{}
+
 // Ready: the process said so on the channel (the message "ready") or its notify
 // socket, or its probe succeeded.
 type Ready struct{}
@@ -98,6 +102,7 @@ func (Online) report()       {}
 func (Listening) report()    {}
 func (ListenFailed) report() {}
 func (ProbeFailed) report()  {}
+func (Hung) report()         {}
 func (Ready) report()        {}
 func (Message) report()      {}
 func (Leaving) report()      {}

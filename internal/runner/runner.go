@@ -92,7 +92,7 @@ func (r *Runner) Spawn(s Spawn) {
 		r.refuse(s, closed)
 		return
 	}
-	l := &life{r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{}), marks: marks{tree: newTree()}}
+	l := &life{r: r, spawn: s, tail: new(logs.Tail), silent: make(chan struct{}), marks: marks{tree: newTree()}, doors: doors{pulse: newPulse()}}
 	if s.App.Mode == spec.Cluster {
 		r.lastWorker++
 		l.worker = r.lastWorker
@@ -210,6 +210,11 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 		l.report(Online{})
 	case cluster.WorkerListening:
 		l.report(Listening{Address: ev.Address})
+		if l.asks() {
+			l.watchOver()
+		}
+	case cluster.WorkerPong:
+		l.lives()
 	case cluster.WorkerListenFailed:
 		l.report(ListenFailed{Address: ev.Address, Err: ev.Err})
 	case cluster.WorkerMessage:

@@ -231,3 +231,17 @@ func (g *rig) settled(k Key, line string) {
 		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 2000})
 	}
 }
+
+// Who says WATCHDOG=1 once must go on saying it.
+func TestWatchdog(t *testing.T) {
+	g := newRig(t)
+	a := g.spec("watchdog", "env=WATCHDOG_USEC", "wait")
+	a.HangTimeout = 200 * time.Millisecond
+	k := g.spawn(a)
+	await[Hung](g, k)
+	if got := g.r.Tail(k, 1); len(got) != 1 || got[0] != "WATCHDOG_USEC=200000" {
+		t.Errorf("%q", got)
+	}
+	g.r.Kill(k)
+	await[Gone](g, k)
+}

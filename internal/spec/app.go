@@ -44,6 +44,7 @@ type App struct {
 	Backoff       time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
 	StopExitCodes []int         `json:"stop_exit_codes,omitempty"`
 	MaxMemory     uint64        `json:"max_memory_restart,omitempty"` // bytes of a process tree above which it is replaced; 0 for any
+	HangTimeout   time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never
 	MaxAge        time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
 
 	StopSignal    string        `json:"stop_signal"`   // "SIGINT" for Node and Bun, else "SIGTERM"

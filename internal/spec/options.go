@@ -250,6 +250,7 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 	}{
 		{"--min-uptime", o.MinUptime, &a.MinUptime, DefaultMinUptime},
 		{"--max-age", o.MaxAge, &a.MaxAge, 0},
+		{"--hang-timeout", o.HangTimeout, &a.HangTimeout, 0},
 		{"--restart-delay", o.RestartDelay, &a.RestartDelay, 0},
 		{"--exp-backoff-restart-delay", o.Backoff, &a.Backoff, 0},
 		{"--kill-timeout", o.KillTimeout, &a.KillTimeout, DefaultKillTimeout},
@@ -261,8 +262,10 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 		}
 	}
 	a.MinUptime = max(a.MinUptime, leastUptime)
-	if a.MaxAge > 0 && a.MaxAge < leastAge {
-		return &fault.Error{Code: fault.Invalid, Field: "--max-age", Message: a.MaxAge.String() + " is too short", Remedy: "Give " + leastAge.String() + " or more."}
+	for field, d := range map[string]time.Duration{"--max-age": a.MaxAge, "--hang-timeout": a.HangTimeout} {
+		if d > 0 && d < leastAge {
+			return &fault.Error{Code: fault.Invalid, Field: field, Message: d.String() + " is too short", Remedy: "Give " + leastAge.String() + " or more."}
+		}
 	}
 	if o.MaxMemory != nil {
 		var err error
@@ -272,7 +275,8 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 	return nil
 }
 
-// leastAge bounds MaxAge: the process must have time to come up.
+// leastAge bounds MaxAge and HangTimeout: the process must have time to come up, or
+// to collect its garbage.
 const leastAge = time.Second
 
 // memory reads 300M, 1.5G, 64K or bytes, as PM2 does.

@@ -44,6 +44,7 @@ type Options struct {
 	StopExitCodes   *[]int            `json:"stop_exit_codes,omitempty"`
 	MaxMemory       *string           `json:"max_memory_restart,omitempty"` // "300M", "1.5G", bytes
 	MaxAge          *time.Duration    `json:"max_age,omitempty"`
+	HangTimeout     *time.Duration    `json:"hang_timeout,omitempty"`
 	StopSignal      *string           `json:"stop_signal,omitempty"`
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`
