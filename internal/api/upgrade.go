@@ -14,6 +14,11 @@ import (
 // upgrade lets no command be cut short by it, and takes in no connection from its
 // begin on: they wait in the socket for the daemon that answers next.
 func (s *Server) upgrade(ctx context.Context, program string) error {
+	if c, ok := s.svc.(upgradeChecker); ok {
+		if err := c.CheckUpgrade(ctx, program); err != nil {
+			return err
+		}
+	}
 	if !s.gate.TryLock() {
 		return &fault.Error{
 			Code: fault.Conflict, Message: "a command is under way",
@@ -24,6 +29,12 @@ func (s *Server) upgrade(ctx context.Context, program string) error {
 	s.door.close()
 	defer s.door.open()
 	return s.svc.Upgrade(ctx, program)
+}
+
+// upgradeChecker is a [Service] that can say beforehand whether a program can take
+// over, which takes its time: nobody else has to wait for that.
+type upgradeChecker interface {
+	CheckUpgrade(ctx context.Context, path string) error
 }
 
 // door is a listener that can stop taking connections for a while.

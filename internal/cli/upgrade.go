@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tendproc/tend/internal/api"
@@ -32,6 +33,10 @@ func runUpgrade(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
+	were, err := livePIDs(ctx, svc)
+	if err != nil {
+		return err
+	}
 	failed := svc.Upgrade(ctx, program)
 	if fault.CodeOf(failed) != fault.Unavailable {
 		return failed
@@ -51,19 +56,29 @@ func runUpgrade(ctx context.Context, c *command, o operands) error {
 	if c.values.on("json") {
 		return c.json(after)
 	}
-	snap, err := svc.List(ctx, event.Query{Brief: true})
+	are, err := livePIDs(ctx, svc)
 	if err != nil {
 		return err
 	}
-	live := 0
-	for _, in := range snap.Instances {
-		if in.PID > 0 {
-			live++
+	same := 0
+	for _, pid := range were {
+		if slices.Contains(are, pid) {
+			same++
 		}
 	}
-	c.done("the daemon is tend %s now, before %s; its pid is %d as before, and %d processes run on",
-		clean(after.Version), clean(before.Version), after.PID, live)
+	c.done("the daemon is tend %s now, before %s; its pid is %d as before, and %d of %d processes run on",
+		clean(after.Version), clean(before.Version), after.PID, same, len(were))
 	return nil
+}
+
+func livePIDs(ctx context.Context, svc api.Service) (pids []int, err error) {
+	snap, err := svc.List(ctx, event.Query{Brief: true})
+	for _, in := range snap.Instances {
+		if in.PID > 0 {
+			pids = append(pids, in.PID)
+		}
+	}
+	return pids, err
 }
 
 // patience is how often the daemon that follows may break off before it answers,

@@ -65,8 +65,9 @@ type daemon struct {
 	link *Link
 	log  *log.Logger
 
-	asked    chan string   // a reason to end; the first counts
-	upgrades chan upgrade  // to become another program
+	asked    chan string  // a reason to end; the first counts
+	upgrades chan upgrade // to become another program
+	signals  chan os.Signal
 	down     chan struct{} // closed when every app is stopped
 }
 
@@ -78,9 +79,9 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := sys.SetTitle("tend daemon"); err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(signals)
+	d.signals = make(chan os.Signal, 4)
+	d.hear()
+	defer signal.Stop(d.signals)
 	p, err := newParts(d.info.Home, d.link, d.log)
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := d.link.Ready(nil); err != nil {
 		d.log.Printf("tell the keeper: %v", err)
 	}
-	why, err := d.wait(ctx, signals, &running, p)
+	why, err := d.wait(ctx, &running, p)
 	if err != nil {
 		return err // a crash in all but name: the keeper starts another, which takes over
 	}
@@ -116,11 +117,16 @@ func (d *daemon) run(ctx context.Context) error {
 	return running.wait()
 }
 
+// hear takes the signals that mean something to a daemon.
+func (d *daemon) hear() {
+	signal.Notify(d.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR2)
+}
+
 // wait returns why the daemon is to end, or the error of a part that broke.
-func (d *daemon) wait(ctx context.Context, signals <-chan os.Signal, running *group, p *parts) (string, error) {
+func (d *daemon) wait(ctx context.Context, running *group, p *parts) (string, error) {
 	for {
 		select {
-		case sig := <-signals:
+		case sig := <-d.signals:
 			switch sig {
 			case syscall.SIGHUP:
 			case syscall.SIGUSR2:

@@ -29,6 +29,7 @@ type Link struct {
 	lock  *os.File // only held: the home is free when the last process that has it is gone
 	api   *os.File // the listener once more, for a next keeper
 	ready *os.File
+	echo  chan struct{} // has a token when the keeper answered
 
 	mu      sync.Mutex // guards what follows
 	control *os.File   // nil while there is no keeper
@@ -61,7 +62,7 @@ func inherit(home string, logf func(format string, args ...any), b bequest, read
 	if err := sys.CloseOnExecFrom(3); err != nil {
 		return nil, err
 	}
-	l := &Link{home: home, log: logf, ready: ready, parent: b.Keeper, kept: make(map[string]*kept)}
+	l := &Link{home: home, log: logf, ready: ready, parent: b.Keeper, kept: make(map[string]*kept), echo: make(chan struct{}, 1)}
 	err := sys.SetNonblock(b.Control)
 	l.control = os.NewFile(uintptr(b.Control), "keeper")
 	l.lock, l.api = os.NewFile(uintptr(b.Lock), "lock"), os.NewFile(uintptr(b.Listener), "listener")
@@ -95,6 +96,30 @@ func (l *Link) Become(program *os.File) error {
 		b := bequest{Control: fds[0], Lock: fds[1], Listener: fds[2], Keeper: l.parent}
 		return []string{"tend", "daemon", "--home", l.home, becomeFlag, b.String()}
 	}, os.Environ())
+}
+
+// msgEcho is a type that no keeper knows: its answer says that it is there.
+const msgEcho = "echo"
+
+// Answers tells whether the keeper does, within d.
+func (l *Link) Answers(d time.Duration) bool {
+	l.mu.Lock()
+	select {
+	case <-l.echo: // an answer that came too late once
+	default:
+	}
+	err := l.sendLocked(keeper.Message{Type: msgEcho}, -1)
+	there := l.control != nil
+	l.mu.Unlock()
+	if err != nil || !there {
+		return false
+	}
+	select {
+	case <-l.echo:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }
 
 // KeeperPID returns the keeper's process number, 0 when it is gone.
@@ -203,7 +228,10 @@ func (l *Link) Retrieve(exited func(keeper.Message)) (list []Entry, err error) {
 		return nil
 	})
 	if errors.Is(err, end) {
-		err = nil
+		return list, nil
+	}
+	if err == nil {
+		l.log("the keeper ended before it had told all that it holds")
 	}
 	return list, err
 }
@@ -256,6 +284,14 @@ func (l *Link) listen(ctx context.Context, h Handlers) {
 	defer stop()
 	err := keeper.Receive(control, func(m keeper.Message, fd int) error {
 		keeper.Discard(fd)
+		switch {
+		case m.Type == keeper.MsgUnknown && m.Of == msgEcho:
+			select {
+			case l.echo <- struct{}{}:
+			default:
+			}
+			return nil
+		}
 		switch m.Type {
 		case keeper.MsgExited:
 			h.Exited(m)

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tendproc/tend/child"
@@ -37,6 +39,9 @@ const checkTime = 20 * time.Second
 // elfMagic begins every program (elf(5)). A script would pass for one until it is
 // executed by its descriptor, which its interpreter does not get.
 const elfMagic = "\x7fELF"
+
+// keeperTime is how long the keeper may take to answer.
+const keeperTime = 2 * time.Second
 
 // handOver is the version of what [Link.Become] leaves: programs with the same
 // one can follow each other.
@@ -78,19 +83,42 @@ type upgrade struct {
 	failed  chan error // has room
 }
 
-// Upgrade makes the daemon the program at path, if that can take over; there is
-// no answer then, since who was asked is gone. The error is why it is still this one.
-func (s *service) Upgrade(ctx context.Context, path string) error {
+// CheckUpgrade says why the program at path cannot take over.
+func (s *service) CheckUpgrade(ctx context.Context, path string) error {
+	program, err := openProgram(path)
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	return s.daemon.ask(ctx, program)
+}
+
+func openProgram(path string) (*os.File, error) {
 	program, err := os.Open(path)
 	if err != nil {
-		return &fault.Error{
+		return nil, &fault.Error{
 			Code: fault.Invalid, Field: "program", Message: "cannot be opened", Err: err, Remedy: "Name a tend that is there.",
 		}
 	}
-	defer program.Close()
-	if err := s.daemon.ask(ctx, program); err != nil {
+	magic := make([]byte, len(elfMagic))
+	if _, err := program.ReadAt(magic, 0); err != nil || string(magic) != elfMagic {
+		return nil, errors.Join(&fault.Error{
+			Code: fault.Unsupported, Field: "program", Message: path + " is no program, but a script or something else",
+			Remedy: "The running daemon goes on; nothing was changed.",
+		}, program.Close())
+	}
+	return program, nil
+}
+
+// Upgrade makes the daemon the program at path, for which CheckUpgrade had no word;
+// there is no answer then, since who was asked is gone. The error is why it is still
+// this one.
+func (s *service) Upgrade(ctx context.Context, path string) error {
+	program, err := openProgram(path)
+	if err != nil {
 		return err
 	}
+	defer program.Close()
 	u := upgrade{program, make(chan error, 1)}
 	select {
 	case s.daemon.upgrades <- u:
@@ -106,11 +134,6 @@ func (s *service) Upgrade(ctx context.Context, path string) error {
 func (d *daemon) ask(ctx context.Context, program *os.File) error {
 	refused := &fault.Error{
 		Code: fault.Unsupported, Field: "program", Remedy: "The running daemon goes on; nothing was changed.",
-	}
-	magic := make([]byte, len(elfMagic))
-	if _, err := program.ReadAt(magic, 0); err != nil || string(magic) != elfMagic {
-		refused.Message = program.Name() + " is no program, but a script or something else"
-		return refused
 	}
 	said, runErr := child.ExecFile(ctx, program.Name(), []string{"daemon", "--home", d.info.Home, checkFlag}, child.ExecOptions{
 		Dir: "/", Env: cleanEnv(os.Environ()), Timeout: checkTime,
@@ -137,13 +160,22 @@ func (d *daemon) ask(ctx context.Context, program *os.File) error {
 // become stops the parts where nothing of theirs is in memory alone, and executes
 // the program. They go on if that fails.
 func (d *daemon) become(ctx context.Context, p *parts, program *os.File) error {
+	if !d.link.Answers(keeperTime) {
+		return &fault.Error{
+			Code: fault.Unavailable, Message: "the keeper, who holds all there is meanwhile, does not answer",
+			Remedy: "Nothing was changed; try again.",
+		}
+	}
 	thaw, err := p.freeze(ctx)
 	defer thaw()
 	if err != nil {
 		return fmt.Errorf("stop to be upgraded: %w", err)
 	}
 	d.log.Printf("becoming %s", program.Name())
+	// Until the new program listens to signals, those that mean no end must not end it.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2)
 	err = d.link.Become(program)
+	d.hear()
 	d.log.Printf("that failed: %v", err)
 	return &fault.Error{Code: fault.Internal, Message: "the kernel does not execute " + program.Name(), Err: err}
 }

@@ -268,10 +268,17 @@ func whole(data []byte, kept int) []byte {
 func (p *Pipe) losePatience() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.ended {
-		p.flushRestLocked()
-		p.giveLocked()
+	if p.ended {
+		return
 	}
+	p.flushRestLocked()
+	if p.slot != nil && p.slot.begun && p.heir.tell != nil {
+		// A prompt may stand for ever: the heir remembers that, and the slot is free.
+		p.heir.told = true
+		p.heir.tell(Unfinished{Begun: true})
+		p.slot.begun = false
+	}
+	p.giveLocked()
 }
 
 // cutOff ends the pipe although someone may still write to it.
@@ -317,6 +324,7 @@ func (p *Pipe) writeLocked(text []byte, now time.Time) {
 		p.stream.store.report(err)
 	}
 	p.slot.written(len(text))
+	p.thawLocked()
 }
 
 func (p *Pipe) nap() {

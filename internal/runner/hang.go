@@ -33,7 +33,8 @@ func (l *life) asks() bool {
 // watched from the first time it does.
 func (l *life) watchOver() {
 	if timeout := l.spawn.App.HangTimeout; timeout > 0 {
-		l.pulse.once.Do(func() { go l.watchPulse(timeout) }) // ends with the process's channel
+		// It ends with the process's channel.
+		l.pulse.once.Do(func() { l.r.wg.Go(func() { l.watchPulse(timeout) }) })
 	}
 }
 

@@ -88,7 +88,7 @@ func (l *life) run() {
 	l.mu.Unlock()
 	l.sayFirst(first)
 	if l.spawn.App.Probe != "" && !l.ready.Load() {
-		go l.probe(proc.Exited()) // ends with the process, or the runner
+		l.r.wg.Go(func() { l.probe(proc.Exited()) }) // ends with the process, or the runner
 	}
 	select {
 	case <-proc.Exited():

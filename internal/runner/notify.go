@@ -75,7 +75,7 @@ func (l *life) listenNotify(name string, conn *net.UnixConn) error {
 		return systemFault(l.spawn.App, err)
 	}
 	l.notify = &notifySocket{name: name, conn: conn}
-	go l.readNotify(conn) // ends with closeNotify
+	l.r.wg.Go(func() { l.readNotify(conn) }) // ends with closeNotify
 	return nil
 }
 

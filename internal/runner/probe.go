@@ -61,7 +61,11 @@ func (l *life) probeOnce(ctx context.Context) error {
 	defer cancel()
 	app := l.spawn.App
 	if command, ok := strings.CutPrefix(app.Probe, "exec:"); ok {
-		return probeExec(ctx, command, child.ExecOptions{Dir: app.Cwd, Env: l.environment(nil)})
+		cred, who, err := identity(app)
+		if err != nil {
+			return err
+		}
+		return probeExec(ctx, command, child.ExecOptions{Dir: app.Cwd, Env: l.environment(who), Credential: cred})
 	}
 	u, err := url.Parse(app.Probe)
 	if err != nil {

@@ -155,6 +155,10 @@ func (r *Runner) Release(app string) {
 	r.sockets.release(app)
 }
 
+// Listen says which sockets the declaration of an app names, once it is the one
+// that counts.
+func (r *Runner) Listen(app string, addresses []string) { r.sockets.want(app, addresses) }
+
 // Rename says that an app has another name from now on.
 func (r *Runner) Rename(from, to string) { r.sockets.rename(from, to) }
 

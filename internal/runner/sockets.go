@@ -97,13 +97,21 @@ func (s *sockets) acquire(app string, addresses []string) ([]*os.File, error) {
 		one.app = app
 		files = append(files, one.file)
 	}
+	s.useLocked(addresses)
+	return files, nil
+}
+
+// want says what the declaration of app names: that stays open while no process has
+// it, all else closes with the last one.
+func (s *sockets) want(app string, addresses []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for address, one := range s.open {
 		if one.app == app {
 			one.wanted = slices.Contains(addresses, address)
+			s.settleLocked(one)
 		}
 	}
-	s.useLocked(addresses)
-	return files, nil
 }
 
 // use is acquire for a process that has them already.
@@ -184,6 +192,10 @@ func (s *sockets) abandonLocked(list []*socket) {
 }
 
 func (s *sockets) closeLocked(one *socket) {
+	// Who else has it open, as the keeper for a moment more, does not listen then.
+	if raw, err := one.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { sys.StopListening(int(fd)) })
+	}
 	if s.hold != nil {
 		_ = s.hold.Delete(one.heldName())
 	}

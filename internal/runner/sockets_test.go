@@ -45,6 +45,7 @@ func TestInheritedSockets(t *testing.T) {
 	a.Listen = []string{tcp, unix}
 	k := g.spawn(a)
 	pid := await[Spawned](g, k).PID
+	g.r.Listen("a", a.Listen)
 	g.settled(k, "inherited")
 	want := []string{fmt.Sprintf("pid %d of %d, 2 sockets, channel 5", pid, pid), tcp, strings.TrimPrefix(unix, "unix:"), "inherited"}
 	if got := g.r.Tail(k, 9); strings.Join(got, "|") != strings.Join(want, "|") {
@@ -82,13 +83,24 @@ func TestSocketsThatChange(t *testing.T) {
 	a.Listen = []string{old}
 	k := g.spawn(a)
 	await[Spawned](g, k)
+	g.r.Listen("a", a.Listen)
 	a.Listen = []string{next}
-	kn := Key{ID: k.ID, Gen: k.Gen + 1}
+	// One that does not come up leaves nothing of what it alone asked for.
+	bad := Key{ID: k.ID, Gen: k.Gen + 1}
+	g.r.Spawn(Spawn{Key: bad, App: a})
+	await[Spawned](g, bad)
+	g.r.Kill(bad)
+	await[Gone](g, bad)
+	if !answers(old) || answers(next) {
+		t.Error("the old one is gone, or the new one left")
+	}
+	kn := Key{ID: k.ID, Gen: k.Gen + 2}
 	g.r.Spawn(Spawn{Key: kn, App: a})
 	await[Spawned](g, kn)
 	if !answers(old) || !answers(next) {
 		t.Error("both are in use")
 	}
+	g.r.Listen("a", a.Listen)
 	g.r.Terminate(k)
 	await[Gone](g, k)
 	if answers(old) || !answers(next) {

@@ -88,8 +88,18 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 	}
 	return s.command(ctx, op, func(l *loop, w *wait) error {
 		w.warnInstances(req.Options)
-		for _, sl := range l.living(ids) {
+		list := l.living(ids)
+		for _, sl := range list {
 			w.ids = append(w.ids, sl.id)
+		}
+		err := l.conflict(w.ids)
+		if err == nil {
+			err = l.dividing(list, specs)
+		}
+		if err != nil {
+			return during(op+" "+req.Target, err)
+		}
+		for _, sl := range list {
 			if a, ok := specs[sl.id]; ok {
 				l.respecKept(sl, a)
 			}
@@ -101,6 +111,26 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 		}
 		return nil
 	})
+}
+
+// dividing refuses to give another name to a part of an app whose processes share
+// sockets: two apps cannot have them.
+func (l *loop) dividing(list []*slot, specs map[int]spec.App) error {
+	for _, sl := range list {
+		a, ok := specs[sl.id]
+		if !ok || a.Name == sl.spec.Name || len(a.Listen) == 0 {
+			continue
+		}
+		for _, other := range l.named(sl.spec.Name) {
+			if _, too := specs[other.id]; !too {
+				return &fault.Error{
+					Code: fault.Invalid, Field: "--name", Message: "the instances of " + sl.spec.Name + " share their sockets, so they need one name",
+					Remedy: "Rename all of them: tend restart " + sl.spec.Name + " --name " + a.Name,
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Stop ends the processes of target. It returns once nothing of them is left.

@@ -211,6 +211,7 @@ func (e *edge) Unroute(k runner.Key)    { e.note("unroute %d.%d", k.ID, k.Gen) }
 func (e *edge) Disconnect(k runner.Key) { e.note("disconnect %d.%d", k.ID, k.Gen) }
 func (e *edge) Release(app string)      { e.note("release %s", app) }
 func (e *edge) Rename(string, string)   {}
+func (e *edge) Listen(string, []string) {}
 
 func (e *edge) Signal(k runner.Key, sig syscall.Signal) error {
 	e.note("signal %d.%d %d", k.ID, k.Gen, sig)

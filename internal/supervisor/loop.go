@@ -343,6 +343,7 @@ func (l *loop) respec(sl *slot, a spec.App) {
 		l.release(old)
 		l.renamePast(old, a.Name)
 	}
+	l.o.Runner.Listen(a.Name, a.Listen)
 }
 
 // adopt makes the declaration of a reload the slot's own once its generation is
@@ -362,7 +363,7 @@ func (l *loop) conflict(ids []int) error {
 			if l.slots[id].spec.Name == name {
 				return &fault.Error{
 					Code: fault.Conflict, Message: "a reload of " + name + " is going on",
-					Remedy: "Wait for it to end; tend ls shows how far it is.",
+					Remedy: "Wait for it to end. Stop and delete end it.",
 				}
 			}
 		}

@@ -219,6 +219,7 @@ func (l *loop) restoreLives(sl *slot) {
 		}
 	}
 	l.adopt(sl)
+	l.o.Runner.Listen(sl.spec.Name, sl.spec.Listen)
 }
 
 // restoreRolls goes on with reloads. Who gave the command is not there any more

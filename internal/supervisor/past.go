@@ -41,6 +41,9 @@ func (l *loop) keepRolled(r *roll) {
 		return
 	}
 	if r.past {
+		if len(r.core.In(lifecycle.Replaced)) < len(r.core.Slots) {
+			return // some have not gone back
+		}
 		l.past[r.app] = l.past[r.app][:max(0, len(l.past[r.app])-1)]
 		l.rememberPast(r.app)
 		return
@@ -48,6 +51,7 @@ func (l *loop) keepRolled(r *roll) {
 	for _, id := range r.core.In(lifecycle.Replaced) {
 		if a, ok := r.from[id]; ok {
 			l.keepPast(a)
+			return
 		}
 	}
 }

@@ -47,6 +47,9 @@ func (s *Supervisor) Reload(ctx context.Context, req spec.Act) (event.Outcome, e
 // last change of it that went well. Each takes it one change further back.
 func (s *Supervisor) Rollback(ctx context.Context, req spec.Act) (event.Outcome, error) {
 	ids, err := s.targets(ctx, "rollback", req)
+	if err == nil {
+		err = s.ask(ctx, func(l *loop) { ids = l.siblings(ids) })
+	}
 	if err != nil {
 		return event.Outcome{}, err
 	}
@@ -64,6 +67,19 @@ func (s *Supervisor) Rollback(ctx context.Context, req spec.Act) (event.Outcome,
 		}
 		return specs, nil
 	})
+}
+
+// siblings are all instances of the apps of ids: an app goes back as a whole.
+func (l *loop) siblings(ids []int) (all []int) {
+	for _, id := range l.order {
+		for _, sl := range l.living(ids) {
+			if l.slots[id].spec.Name == sl.spec.Name {
+				all = append(all, id)
+				break
+			}
+		}
+	}
+	return all
 }
 
 // roll reloads ids to what declared returns.
@@ -307,6 +323,9 @@ func (r *roll) fail(sl *slot, c coming) {
 // verdict is the error of a roll that is over, with what became of those that were
 // replaced before.
 func (r *roll) verdict() error {
+	if n := len(r.core.Slots); r.err == nil && n > 0 && len(r.core.In(lifecycle.Left)) == n {
+		return &fault.Error{Code: fault.Conflict, Op: r.w.op + " " + r.app, Message: "it was stopped or deleted meanwhile"}
+	}
 	f, ok := r.err.(*fault.Error)
 	if !ok {
 		return r.err

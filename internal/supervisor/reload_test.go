@@ -427,3 +427,80 @@ func TestReloadRefusesWhatMakesNoSense(t *testing.T) {
 		}
 	})
 }
+
+// While a reload goes on, nothing else changes what the app is.
+func TestRestartDuringAReload(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 2)
+		done := onTrial(b, 1, "1")
+		req := act("web")
+		req.Options.Env = map[string]string{"NEW": "2"}
+		_, err := b.sup.Restart(b.ctx, req)
+		wantFault(t, err, fault.Conflict, "restart web: a reload of web is going on")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for id := range 2 {
+			if in := b.get(id); in.App != "web" || in.Gen != 2 {
+				t.Errorf("%+v", in)
+			}
+		}
+	})
+}
+
+// What was stopped before its turn has not gone back, and can still.
+func TestRollbackOfWhatIsStopped(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", worker)
+		b.start("web", 2)
+		change := act("web")
+		change.Options.Env = map[string]string{"NEW": "1"}
+		if _, err := b.sup.Reload(b.ctx, change); err != nil {
+			t.Fatal(err)
+		}
+		req := act("0") // any of them means the app
+		req.Canary, req.For = 1, time.Minute
+		done := make(chan error, 1)
+		go func() { _, err := b.sup.Rollback(b.ctx, req); done <- err }()
+		b.wait(time.Second)
+		if _, err := b.sup.Stop(b.ctx, act("web")); err != nil {
+			t.Fatal(err)
+		}
+		wantFault(t, <-done, fault.Conflict, "rollback web: it was stopped or deleted meanwhile")
+		if _, err := b.sup.Rollback(b.ctx, act("0")); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range b.spawns[len(b.spawns)-2:] {
+			if s.App.Env["NEW"] != "" {
+				t.Errorf("%v is spawned with %q", s.Key, s.App.Env["NEW"])
+			}
+		}
+	})
+}
+
+// Processes that share sockets share their app's name.
+func TestAPartIsNotRenamed(t *testing.T) {
+	run(t, func(b *bench) {
+		listen := []string{"3000"}
+		change := act("tool")
+		change.Options.Listen = &listen
+		b.start("tool", 0)
+		if _, err := b.sup.Scale(b.ctx, "tool", "2"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.sup.Restart(b.ctx, change); err != nil {
+			t.Fatal(err)
+		}
+		name := "other"
+		one := act("0")
+		one.Options.Name = &name
+		_, err := b.sup.Restart(b.ctx, one)
+		wantFault(t, err, fault.Invalid, "the instances of tool share their sockets")
+		all := act("tool")
+		all.Options.Name = &name
+		if _, err := b.sup.Restart(b.ctx, all); err != nil {
+			t.Error(err)
+		}
+	})
+}

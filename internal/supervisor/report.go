@@ -20,6 +20,7 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 	}
 	switch r := r.(type) {
 	case runner.Spawned:
+		l.o.Runner.Listen(sl.spec.Name, sl.spec.Listen)
 		if sl.app().Mode != spec.Cluster {
 			l.boots.ends(k, bootForked)
 		}

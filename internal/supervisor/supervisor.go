@@ -42,6 +42,7 @@ type Runner interface {
 	Disconnect(k runner.Key)
 	Release(app string)
 	Rename(from, to string)
+	Listen(app string, addresses []string)
 
 	Signal(k runner.Key, sig syscall.Signal) error
 	WriteLine(k runner.Key, line string) error

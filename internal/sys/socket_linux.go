@@ -150,3 +150,7 @@ func SenderUID(control []byte) (uid int, ok bool) {
 	}
 	return 0, false
 }
+
+// StopListening ends a listening socket in every process that has it: its address
+// is free for who binds with SO_REUSEADDR, and connections are refused.
+func StopListening(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }

@@ -64,3 +64,4 @@ func DropPages([]byte) error                  { return ErrUnsupported }
 func Buffered(int) (int, error)               { return 0, ErrUnsupported }
 func Over(int) (bool, error)                  { return false, ErrUnsupported }
 func IdentifyFile(*os.File) (FileID, error)   { return FileID{}, ErrUnsupported }
+func StopListening(int)                       {}
