@@ -10,6 +10,7 @@ import (
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
 )
 
 // tailLines is how many lines of each file logs shows first.
@@ -38,7 +39,7 @@ func runLogs(ctx context.Context, c *command, o operands) error {
 		return err
 	}
 	p := c.linePrinter(ctx, svc)
-	err = svc.Logs(ctx, req, p.print)
+	err = c.follow(ctx, svc, req, p)
 	if flushErr := p.out.Flush(); err == nil {
 		err = flushErr
 	}
@@ -46,6 +47,22 @@ func runLogs(ctx context.Context, c *command, o operands) error {
 		return nil // Ctrl-C is how one ends it
 	}
 	return err
+}
+
+// follow prints log lines. A daemon that is upgraded or killed is followed by
+// another one, and so is what it tells; lines of the moment between are in the files.
+func (c *command) follow(ctx context.Context, svc api.Service, req api.LogsRequest, p *linePrinter) error {
+	for {
+		err := svc.Logs(ctx, req, p.print)
+		if !req.Follow || fault.CodeOf(err) != fault.Unavailable {
+			return err
+		}
+		if _, gone := nextPing(ctx, svc); gone != nil {
+			return err
+		}
+		c.warn("the daemon was replaced; following on")
+		req.Lines = 0
+	}
 }
 
 // linePrinter writes log lines in the form asked for.
