@@ -38,12 +38,9 @@
 // primary tells the worker to go, or is gone, all its listeners close and
 // [Disconnected] is closed; once the connections it was given have ended, the
 // channel is closed too. Idle keep-alive connections end only if the program
-// sees to it:
+// sees to it, as [ServeHTTP] does:
 //
-//	srv := &http.Server{Handler: h}
 //	l, err := cluster.Listen("tcp", ":3000")
 //	…
-//	go srv.Serve(l)
-//	<-cluster.Disconnected()
-//	srv.Shutdown(ctx) // then return from main
+//	err = cluster.ServeHTTP(ctx, &http.Server{Handler: h}, l, 8*time.Second)
 package cluster

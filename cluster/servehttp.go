@@ -25,6 +25,9 @@ import (
 //	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 //	err = cluster.ServeHTTP(ctx, srv, l, 8*time.Second)
 //
+// A worker whose ctx ends, as by a signal, was not asked to leave but to end: it
+// takes a second at most, whatever grace is.
+//
 // Connections of HTTP/2 are told to end (GOAWAY) when grace is over; those that a
 // handler hijacked are its own.
 func ServeHTTP(ctx context.Context, srv *http.Server, l net.Listener, grace time.Duration) error {
@@ -36,6 +39,9 @@ func ServeHTTP(ctx context.Context, srv *http.Server, l net.Listener, grace time
 	case err := <-served:
 		return err
 	case <-ctx.Done():
+		if IsWorker() {
+			grace = min(grace, time.Second)
+		}
 	case <-Disconnected():
 	}
 	d.going.Store(true)

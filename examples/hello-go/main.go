@@ -10,7 +10,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -34,23 +33,10 @@ func run() error {
 		return err
 	}
 	fmt.Printf("pid %d listens on %s\n", os.Getpid(), l.Addr())
-	srv := &http.Server{Handler: http.HandlerFunc(hello)}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
-
+	// A signal asks it to end; the cluster, as a reload does, to leave when it is done.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	select {
-	case <-ctx.Done(): // asked to end by a signal
-	case <-cluster.Disconnected(): // asked to leave the cluster, as a reload does
-	case err := <-failed:
-		if !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	return srv.Shutdown(ctx) // finish what is under way
+	return cluster.ServeHTTP(ctx, &http.Server{Handler: http.HandlerFunc(hello)}, l, 8*time.Second)
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {

@@ -99,7 +99,7 @@ func inheritedUnderLoad(t *testing.T, keep bool) {
 		loaded <- r
 	}()
 	<-answered
-	for range 3 {
+	for range 2 {
 		if _, err := c.Reload(t.Context(), spec.Act{Target: "server"}); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func inheritedUnderLoad(t *testing.T, keep bool) {
 	if r.Failed() > 0 || r.Count(loadgen.OK) == 0 {
 		t.Errorf("%v", &r)
 	}
-	if len(r.By) < 5 { // some may have got no connection in their time
+	if len(r.By) < 3 { // three generations, of which one process at least had each connection
 		t.Errorf("answered by %d processes", len(r.By))
 	}
 }

@@ -45,7 +45,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 			writer := start(t, c, "writer", numbering)
 			before, _ := pidsOf(t, c)
 			underLoad(t, url, func() {
-				for range 4 {
+				for range 3 {
 					next := upgrade(t, c, proctest.Self())
 					if next.PID != info.PID || next.KeeperPID != info.KeeperPID || !next.StartedAt.After(info.StartedAt) {
 						t.Fatalf("%+v, then %+v", info, next)
