@@ -13,9 +13,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tendproc/tend/internal/proctest"
+	"github.com/tendproc/tend/internal/sys"
 )
 
 // targetsOf are the streams of the test: two that share a file, one with stamps, one
@@ -70,7 +70,8 @@ func reader(args []string) int {
 	return 0
 }
 
-// scribble writes numbered lines until told to end, some of them in two pieces.
+// scribble writes numbered lines until told to end, some of them in two pieces. It
+// goes as fast as its pipe is emptied: where that fills up, a line is cut.
 func scribble(w *os.File, name string, line func(i int) string, end <-chan struct{}) (n int) {
 	defer w.Close()
 	for i := 0; ; i++ {
@@ -82,14 +83,10 @@ func scribble(w *os.File, name string, line func(i int) string, end <-chan struc
 		text := fmt.Sprintf("%s %d %s", name, i, line(i))
 		if cut := len(text) / 2; i%3 == 0 {
 			w.WriteString(text[:cut])
-			time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
 			text = text[cut:]
 		}
 		if _, err := w.WriteString(text + "\n"); err != nil {
 			return i
-		}
-		if i%7 == 0 {
-			time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
 		}
 	}
 }
@@ -115,6 +112,11 @@ func TestLinesOutliveTheirReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
+		if i < 3 { // the long lines have one of the usual size
+			if err := sys.GrowPipe(int(w.Fd()), os.Getpagesize()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		files = append(files, r)
 		wg.Go(func() { counts[i] = scribble(w, fmt.Sprint("writer", i), line, end) })
 	}

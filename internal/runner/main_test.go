@@ -42,7 +42,8 @@ func app(args []string) int {
 		case "err":
 			fmt.Fprintln(os.Stderr, rest)
 		case "say": // on the channel
-			os.NewFile(channelFD, "channel").WriteString(rest + "\n")
+			fd, _ := strconv.Atoi(os.Getenv("NODE_CHANNEL_FD"))
+			os.NewFile(uintptr(fd), "channel").WriteString(rest + "\n")
 		case "env":
 			fmt.Println(rest + "=" + os.Getenv(rest))
 		case "echo":

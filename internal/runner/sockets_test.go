@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,16 +40,12 @@ func answers(address string) bool {
 func TestInheritedSockets(t *testing.T) {
 	g := newRig(t)
 	tcp, unix := freeAddress(t), "unix:"+filepath.Join(t.TempDir(), "s")
-	a := g.spec("inherit", "wait")
+	a := g.spec("inherit", `say="ready"`, "wait")
 	a.Listen = []string{tcp, unix}
 	k := g.spawn(a)
 	pid := await[Spawned](g, k).PID
 	g.r.Listen("a", a.Listen)
-	g.settled(k, "inherited")
-	want := []string{fmt.Sprintf("pid %d of %d, 2 sockets, channel 5", pid, pid), tcp, strings.TrimPrefix(unix, "unix:"), "inherited"}
-	if got := g.r.Tail(k, 9); strings.Join(got, "|") != strings.Join(want, "|") {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	await[Ready](g, k)
 	// Another app cannot have them.
 	b := g.spec("wait")
 	b.Name, b.Listen = "b", []string{freeAddress(t), unix}
@@ -64,7 +59,10 @@ func TestInheritedSockets(t *testing.T) {
 	}
 	// They outlive the process, and close when the app is done with.
 	g.r.Terminate(k)
-	await[Gone](g, k)
+	want := []string{fmt.Sprintf("pid %d of %d, 2 sockets, channel 5", pid, pid), tcp, strings.TrimPrefix(unix, "unix:"), "inherited"}
+	if got := await[Gone](g, k).Log; strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	if !answers(tcp) || !answers(unix) {
 		t.Error("the sockets went with the process")
 	}
@@ -131,11 +129,11 @@ func TestAdoptSockets(t *testing.T) {
 	first, h := newRig(t), &holder{}
 	first.r.options.Hold, first.r.sockets.hold = h, h
 	address := freeAddress(t)
-	a := first.spec("inherit", "echo", "notify", "wait")
+	a := first.spec("inherit", `say={"inherited":2}`, "echo", "notify", "wait")
 	a.Listen, a.WaitReady = []string{address}, true
 	k := first.spawn(a)
 	await[Spawned](first, k)
-	first.settled(k, "inherited")
+	await[Message](first, k)
 
 	next := newRig(t)
 	next.r.options.Hold = h
@@ -230,20 +228,6 @@ func TestProbes(t *testing.T) {
 	await[Gone](g, k)
 }
 
-// settled waits until the process has written line.
-func (g *rig) settled(k Key, line string) {
-	g.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		if tail := g.r.Tail(k, 1); len(tail) == 1 && tail[0] == line {
-			return
-		}
-		if time.Now().After(deadline) {
-			g.t.Fatalf("%v never wrote %q", k, line)
-		}
-		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 2000})
-	}
-}
-
 // Who says WATCHDOG=1 once must go on saying it.
 func TestWatchdog(t *testing.T) {
 	g := newRig(t)
@@ -251,9 +235,8 @@ func TestWatchdog(t *testing.T) {
 	a.HangTimeout = 200 * time.Millisecond
 	k := g.spawn(a)
 	await[Hung](g, k)
-	if got := g.r.Tail(k, 1); len(got) != 1 || got[0] != "WATCHDOG_USEC=200000" {
+	g.r.Kill(k)
+	if got := await[Gone](g, k).Log; len(got) != 1 || got[0] != "WATCHDOG_USEC=200000" {
 		t.Errorf("%q", got)
 	}
-	g.r.Kill(k)
-	await[Gone](g, k)
 }
