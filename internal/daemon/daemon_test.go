@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	proctest.Main(m, proctest.Role{Name: "worker", Run: worker}, proctest.Role{Name: "server", Run: server})
+	proctest.Main(m, proctest.Role{Name: "worker", Run: worker})
 }
 
 // newHome is a folder for one daemon; its log is shown when the test fails.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -28,7 +30,9 @@ import (
 	"github.com/tendproc/tend/internal/spec"
 )
 
-// worker serves its pid on the address args[0], as a worker of a cluster.
+// worker serves its pid on the address args[0], as a worker of a cluster or with
+// the socket it inherited, says so where it is told to, and finishes what it has begun
+// when it is asked to leave or to end.
 func worker(args []string) int {
 	l, err := cluster.Listen("tcp", args[0])
 	if err != nil {
@@ -38,7 +42,17 @@ func worker(args []string) int {
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, strconv.Itoa(os.Getpid()))
 	})}
-	if err := cluster.ServeHTTP(context.Background(), srv, l, 8*time.Second); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if to := os.Getenv("NOTIFY_SOCKET"); to != "" {
+		conn, err := net.Dial("unixgram", to)
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		conn.Write([]byte("READY=1"))
+	}
+	if err := cluster.ServeHTTP(ctx, srv, l, 8*time.Second); err != nil {
 		fmt.Println(err)
 		return 1
 	}

@@ -3,60 +3,16 @@ package daemon_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"strconv"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/tendproc/tend/cluster"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/loadgen"
 	"github.com/tendproc/tend/internal/proctest"
 	"github.com/tendproc/tend/internal/spec"
 )
-
-// server serves its pid on the address args[0], in fork mode: it says that it is
-// ready, and finishes what it has begun when it is asked to end.
-func server(args []string) int {
-	l, err := cluster.Listen("tcp", args[0])
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, strconv.Itoa(os.Getpid()))
-	})}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	conn.Write([]byte("READY=1"))
-	if err := cluster.ServeHTTP(ctx, srv, l, 8*time.Second); err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // Programs that inherit their socket are reloaded, and left alone by their daemon,
 // and nobody notices.
@@ -69,7 +25,7 @@ func TestInheritedSocketUnderLoad(t *testing.T) {
 func inheritedUnderLoad(t *testing.T, keep bool) {
 	home := newHome(t)
 	c, info := ensure(t, home)
-	dir, address := t.TempDir(), freePort(t)
+	dir, address := t.TempDir(), proctest.FreeAddress(t)
 	path := filepath.Join(dir, "server")
 	if err := os.Symlink(proctest.Self(), path); err != nil {
 		t.Fatal(err)
@@ -78,7 +34,7 @@ func inheritedUnderLoad(t *testing.T, keep bool) {
 	_, err := c.Start(t.Context(), spec.Start{
 		Word:    "./server",
 		Options: spec.Options{Instances: &instances, Args: &args, Listen: &listen, WaitReady: &yes},
-		Caller:  spec.Caller{Cwd: dir, Env: append(os.Environ(), proctest.RoleEnv("server"))},
+		Caller:  spec.Caller{Cwd: dir, Env: append(os.Environ(), proctest.RoleEnv("worker"))},
 	})
 	if err != nil {
 		t.Fatal(err)

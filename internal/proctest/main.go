@@ -3,6 +3,7 @@ package proctest
 import (
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,17 @@ func Command(name string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), RoleEnv(name))
 	cmd.Stderr = os.Stderr
 	return cmd
+}
+
+// FreeAddress is one of this machine, "127.0.0.1:PORT", that nobody listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // warmUp makes the runtime open the descriptors that it keeps for good.

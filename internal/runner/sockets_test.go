@@ -11,18 +11,8 @@ import (
 	"time"
 
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/proctest"
 )
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 func answers(address string) bool {
 	network := "tcp"
@@ -39,7 +29,7 @@ func answers(address string) bool {
 
 func TestInheritedSockets(t *testing.T) {
 	g := newRig(t)
-	tcp, unix := freeAddress(t), "unix:"+filepath.Join(t.TempDir(), "s")
+	tcp, unix := proctest.FreeAddress(t), "unix:"+filepath.Join(t.TempDir(), "s")
 	a := g.spec("inherit", `say="ready"`, "wait")
 	a.Listen = []string{tcp, unix}
 	k := g.spawn(a)
@@ -48,7 +38,7 @@ func TestInheritedSockets(t *testing.T) {
 	await[Ready](g, k)
 	// Another app cannot have them.
 	b := g.spec("wait")
-	b.Name, b.Listen = "b", []string{freeAddress(t), unix}
+	b.Name, b.Listen = "b", []string{proctest.FreeAddress(t), unix}
 	kb := Key{ID: 9, Gen: 1}
 	g.r.Spawn(Spawn{Key: kb, App: b})
 	if err := await[SpawnFailed](g, kb).Err; fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "is a socket of a") {
@@ -76,7 +66,7 @@ func TestInheritedSockets(t *testing.T) {
 // that has it.
 func TestSocketsThatChange(t *testing.T) {
 	g := newRig(t)
-	old, next := freeAddress(t), freeAddress(t)
+	old, next := proctest.FreeAddress(t), proctest.FreeAddress(t)
 	a := g.spec("wait")
 	a.Listen = []string{old}
 	k := g.spawn(a)
@@ -128,7 +118,7 @@ func TestAPortInUse(t *testing.T) {
 func TestAdoptSockets(t *testing.T) {
 	first, h := newRig(t), &holder{}
 	first.r.options.Hold, first.r.sockets.hold = h, h
-	address := freeAddress(t)
+	address := proctest.FreeAddress(t)
 	a := first.spec("inherit", `say={"inherited":2}`, "echo", "notify", "wait")
 	a.Listen, a.WaitReady = []string{address}, true
 	k := first.spawn(a)
