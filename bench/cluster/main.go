@@ -13,15 +13,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log"
 	"maps"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/tendproc/tend/bench/rig"
@@ -36,14 +33,7 @@ var (
 	keep    = flag.Bool("keepalive", false, "keep connections")
 )
 
-func main() {
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := bench(ctx); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { rig.Main(bench) }
 
 // variant is one way to serve, and what was measured of it.
 type variant struct {

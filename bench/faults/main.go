@@ -16,7 +16,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -34,14 +33,7 @@ var (
 	only    = flag.String("only", "", "the one fault to make")
 )
 
-func main() {
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := bench(ctx); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { rig.Main(bench) }
 
 // fault is something that happens to a guard. make returns when it is over.
 type fault struct {

@@ -12,10 +12,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -33,14 +31,7 @@ var (
 
 var sizes = []int{0, 10, 100}
 
-func main() {
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := bench(ctx); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { rig.Main(bench) }
 
 // subject is a guard and what was measured of it.
 type subject struct {

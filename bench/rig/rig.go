@@ -7,14 +7,28 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
+
+// Main runs a benchmark until it is done, or Ctrl-C ends it.
+func Main(bench func(context.Context) error) {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
 
 // Guard is a process guard under test, driven by its command line.
 type Guard struct {
