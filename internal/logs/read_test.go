@@ -89,15 +89,22 @@ func TestFollowHasNoGapAndNoDouble(t *testing.T) {
 	s := newStore(t, nil)
 	st := open(t, s, Target{App: "a", Name: "out"})
 	p := pipe(t, st, nil)
-	const last = 60_000
+	const last, ahead = 60_000, 3000 // fewer than may wait for a reader
+	joined := make(chan struct{}, last/ahead)
 	go func() {
 		for i := range last {
+			if i > 0 && i%ahead == 0 {
+				<-joined // the next reader is there
+			}
 			fmt.Fprintf(p.ChildEnd, "%d\n", i)
 		}
 		p.ChildEnd.Close()
 	}()
-	for range 20 {
+	for range last / ahead {
 		got := texts(collect(t, s, Request{Targets: []Target{st.Target()}, Lines: 50, Follow: true}, func(got []event.LogLine) bool {
+			if len(got) == 1 {
+				joined <- struct{}{}
+			}
 			return len(got) >= 500 || got[len(got)-1].Text == strconv.Itoa(last-1)
 		}))
 		first, _ := strconv.Atoi(got[0])
