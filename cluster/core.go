@@ -3,7 +3,11 @@ package cluster
 // The decisions of the primary: who gets the next connection, and what becomes
 // of what a worker had. Pure: values in, values out.
 
-import "time"
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
 
 const (
 	defaultWindow = 8                      // connections a worker may have unanswered
@@ -65,6 +69,29 @@ func next(seats []*seat, window int, now time.Time) (best *seat) {
 		}
 	}
 	return best
+}
+
+// sessionOwner reads, from the head of an HTTP request, the number of the worker
+// that has the session which the request belongs to: see [StickyVar].
+func sessionOwner(head []byte) (worker uint64, ok bool) {
+	line, _, _ := bytes.Cut(head, []byte("\r\n"))
+	_, query, _ := bytes.Cut(line, []byte("?"))
+	query, _, whole := bytes.Cut(query, []byte(" "))
+	for len(query) > 0 {
+		var param []byte
+		var more bool
+		param, query, more = bytes.Cut(query, []byte("&"))
+		id, is := bytes.CutPrefix(param, []byte("sid="))
+		if !is {
+			continue
+		}
+		if !whole && !more {
+			return 0, false // cut off
+		}
+		worker, err := strconv.ParseUint(string(id[bytes.LastIndexByte(id, '.')+1:]), 10, 64)
+		return worker, err == nil && bytes.IndexByte(id, '.') >= 0
+	}
+	return 0, false
 }
 
 // refused lets the seat rest, twice as long each time in a row.

@@ -50,8 +50,30 @@ func (d *dispatcher) pump(l *listener) (more bool) {
 		if !ok {
 			return d.now.Before(d.pause)
 		}
+		if l.sticky {
+			s = d.prefer(l, fd, s)
+		}
 		d.hand(s, l, fd)
 	}
+}
+
+// prefer gives the seat of the worker that has the session of the connection's
+// first request, if that is here and the worker has room; else s, whose worker
+// passes the request on.
+func (d *dispatcher) prefer(l *listener, fd int, s *seat) *seat {
+	n, _, err := sys.Peek(fd, d.head[:])
+	if err != nil {
+		return s
+	}
+	id, ok := sessionOwner(d.head[:n])
+	if !ok {
+		return s
+	}
+	owner := l.seat(d.workers[id])
+	if owner == nil || !owner.load.room(d.p.options.Window, d.now) || d.now.Before(owner.until) {
+		return s
+	}
+	return owner
 }
 
 // take gets the next connection of l. It is the caller's.

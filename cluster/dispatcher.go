@@ -24,8 +24,9 @@ type dispatcher struct {
 	table   map[ident]*listener
 	active  []*listener // those that have, or may have, connections waiting
 	linger  []lingering
-	pause   time.Time // short of descriptors: hand nothing out until then
-	frame   []byte    // scratch for what is being sent
+	pause   time.Time  // short of descriptors: hand nothing out until then
+	frame   []byte     // scratch for what is being sent
+	head    [1024]byte // scratch for what is peeked at
 	timer   *time.Timer
 	due     time.Time // when timer fires; zero when it is stopped
 }

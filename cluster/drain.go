@@ -16,6 +16,18 @@ import (
 //go:embed preload.cjs
 var Preload string
 
+// StickyVar is a variable that has a worker with the [Preload] keep sessions of
+// Engine.IO, which carries Socket.IO: each request that names a session (?sid=)
+// is answered by the worker that opened it, also when the connection reached
+// another one, and while that worker drains. A worker that drains ends when its
+// sessions have ended; shortly before the time is up they are closed, so that
+// their clients open others. Its value is a folder, for the caller alone, in which
+// each worker makes a Unix socket named by its ID. Workers of one app share it.
+//
+// The sessions are those of engine.io from npm, which need not be told. Where it
+// is bundled into the program they end as without stickiness.
+const StickyVar = "TEND_STICKY"
+
 // What the preload and the primary say to each other; see preload.cjs.
 const (
 	actHello   = "hello"

@@ -23,12 +23,13 @@ type keeping struct {
 	node, preload string
 	scheduler     Scheduler
 	port          int
+	script        string
 	env           []string
 }
 
 func newKeeping(t *testing.T, node, kind string, s Scheduler) *keeping {
 	t.Helper()
-	k := &keeping{crew: newCrew(t), node: node, scheduler: s, port: freePort(t)}
+	k := &keeping{crew: newCrew(t), node: node, scheduler: s, port: freePort(t), script: "testdata/keep.js"}
 	k.env = []string{"KIND=" + kind, fmt.Sprint("PORT=", k.port)}
 	if strings.HasPrefix(kind, "https") {
 		k.env = append(k.env, certificate(t)...)
@@ -42,7 +43,7 @@ func newKeeping(t *testing.T, node, kind string, s Scheduler) *keeping {
 
 func (k *keeping) worker() uint64 {
 	k.t.Helper()
-	script, err := filepath.Abs("testdata/keep.js")
+	script, err := filepath.Abs(k.script)
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -34,12 +34,18 @@ type listener struct {
 	former    []heldUse           // who had it under a former primary and is not back yet
 	seats     []*seat             // of the users that are handed connections
 	data      []byte              // of the first TLS server, for all
-	sources   []*source           // sockets that the primary accepts from
 	slots     []*slot             // reusePort
-	waiting   []int               // connections that found nobody yet; owned
-	active    bool                // in dispatcher.active
-	turns     uint64
-	templates [2]*wire.NewConn // Node, Bun
+	templates [2]*wire.NewConn    // Node, Bun
+	inflow
+}
+
+// inflow is how connections come to a listener that hands them out.
+type inflow struct {
+	sources []*source // sockets that the primary accepts from
+	waiting []int     // connections that found nobody yet; owned
+	active  bool      // in dispatcher.active
+	sticky  bool      // connections are looked at for their session
+	turns   uint64
 }
 
 // place is where a listener is bound.
@@ -104,6 +110,10 @@ func (d *dispatcher) join(l *listener, u use) {
 	w := u.worker
 	l.groups[w.Group] = struct{}{}
 	l.users = append(l.users, &u)
+	if w.Sticky && u.hands && !l.sticky {
+		l.sticky = true
+		sys.DeferAccept(l.fd)
+	}
 	w.uses = append(w.uses, l)
 	if !u.hands {
 		return

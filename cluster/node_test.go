@@ -74,7 +74,10 @@ func (c *crew) forkArgs(program string, args []string, s Scheduler, env ...strin
 	proc, id, err := c.p.Fork(child.Command{
 		Path: program, Args: args, Env: append(os.Environ(), env...),
 		Stdio: []child.Stdio{child.Ignore(), child.Inherit(2), child.Inherit(2)},
-	}, WorkerOptions{Group: "app", Scheduler: s})
+	}, WorkerOptions{
+		Group: "app", Scheduler: s,
+		Sticky: slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, StickyVar+"=") }),
+	})
 	if err != nil {
 		c.t.Fatal(err)
 	}

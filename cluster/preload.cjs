@@ -8,6 +8,9 @@
 //   worker  ── {cmd:"NODE_TEND",act:"pong"} ───────────▶ primary
 //
 // Node hides messages whose cmd begins with NODE_ from the program.
+//
+// With a folder in TEND_STICKY it also keeps sessions of Engine.IO, which carries Socket.IO,
+// at the worker that has them: see stick.
 'use strict';
 try {
   const cluster = require('cluster');
@@ -24,18 +27,21 @@ function install(cluster) {
   const sessions = new Set(); // of HTTP/2
   let draining = false;
   let told = false;
+  const sticky = process.env.TEND_STICKY ? stick(cluster, process.env.TEND_STICKY, () => { if (draining) look(); }) : null;
+  delete process.env.TEND_STICKY;
 
   const say = (message) => { try { process.send({ cmd: 'NODE_TEND', ...message }, () => {}); } catch {} };
   const keep = (set, item) => { set.add(item); item.once('close', () => set.delete(item)); };
 
   const getServer = cluster._getServer;
-  cluster._getServer = function (server, ...rest) {
+  cluster._getServer = function (server, address, ...rest) {
     if (server instanceof net.Server && !servers.has(server)) {
       servers.add(server);
       server.on('session', (session) => { keep(sessions, session); if (draining) leave(session); });
       server.on('secureConnection', (stream) => keep(streams, stream));
+      if (sticky) sticky.serve(server, address);
     }
-    return getServer.call(this, server, ...rest);
+    return getServer.call(this, server, address, ...rest);
   };
   dc.subscribe('net.server.socket', ({ socket }) => {
     sockets.add(socket);
@@ -51,13 +57,14 @@ function install(cluster) {
     try { session.close(); } catch {} // GOAWAY; streams that are open go on
   }
   function look() {
-    if (sockets.size > 0 || told) return;
+    if (sockets.size > 0 || told || sticky && sticky.sessions() > 0) return;
     told = true;
     say({ act: 'drained' });
   }
   function drain(timeout) {
     if (draining) return;
     draining = true;
+    if (sticky) sticky.drain();
     for (const server of servers) {
       // Not http's own close: that cuts idle connections, on which a request may be on its way.
       try { if (server.listening) net.Server.prototype.close.call(server); } catch {}
@@ -70,6 +77,7 @@ function install(cluster) {
   // What would stay for ever is told before the end: a WebSocket by its close frame, if it is
   // one of the package ws, which keeps it at the socket under a symbol.
   function farewell() {
+    if (sticky) sticky.end();
     for (const set of [sockets, streams]) for (const socket of set) {
       try {
         for (const key of Object.getOwnPropertySymbols(socket)) {
@@ -84,4 +92,210 @@ function install(cluster) {
     if (message.act === 'ping') say({ act: 'pong' });
   });
   say({ act: 'hello' });
+}
+
+// A session of Engine.IO lives in the memory of the worker that opened it, and the client names it
+// in each request: ?sid=ID. Its worker puts its own number behind the ID. A request that reaches
+// another worker is passed on to that one, by a Unix socket in dir; so it is right whichever way
+// the connection came: kept alive, through a proxy, encrypted, or while the worker drains. The
+// primary reads the number too and mostly gets it right at once, where it hands out connections.
+function stick(cluster, dir, none) {
+  const fs = require('fs');
+  const http = require('http');
+  const Module = require('module');
+  const me = String(cluster.worker.id);
+  const engines = new Set();
+  const servers = new Map(); // by what the program listens on: the same in each worker
+  const tunnels = new Map(); // sockets of others' sessions, and how to end those
+  const from = Symbol('passed on');
+  let draining = false;
+  let closing = []; // servers that have closed; the engine ends its sessions when it hears of it
+
+  const load = Module._load;
+  Module._load = function (request) {
+    const exports = load.apply(this, arguments);
+    if (/(^|[\\/])engine\.io(\.js)?$/.test(request)) mark(exports);
+    return exports;
+  };
+
+  // Programs may set generateId of their engine; what they set is called in its place.
+  function mark(exports) {
+    let proto = exports && exports.Server && exports.Server.prototype;
+    while (proto && !Object.prototype.hasOwnProperty.call(proto, 'generateId')) proto = Object.getPrototypeOf(proto);
+    if (!proto || typeof Object.getOwnPropertyDescriptor(proto, 'generateId').value !== 'function') return;
+    const usual = proto.generateId;
+    const own = new WeakMap();
+    const numbered = (id) => id + '.' + me;
+    Object.defineProperty(proto, 'generateId', {
+      configurable: true,
+      set(generate) { own.set(this, generate); },
+      get() {
+        return function () {
+          meet(this);
+          const id = (own.get(this) || usual).apply(this, arguments);
+          return id && typeof id.then === 'function' ? id.then(numbered) : numbered(id);
+        };
+      },
+    });
+  }
+  function meet(engine) {
+    if (engines.has(engine)) return;
+    engines.add(engine);
+    engine.on('connection', (session) => session.once('close', () => setImmediate(gone)));
+  }
+  function gone() {
+    if (sessions() > 0) return;
+    for (const close of closing) close();
+    closing = [];
+    none();
+  }
+
+  const inbox = http.createServer({ requireHostHeader: false });
+  for (const event of ['request', 'upgrade', 'checkContinue']) {
+    inbox.on(event, (req, ...rest) => {
+      let note;
+      try { note = JSON.parse(req.headers['tend-sticky']); } catch {}
+      if (note && note.end) return end(note.end), rest[0].end();
+      const server = note && servers.get(note.server);
+      if (!server) return req.socket.destroy();
+      delete req.headers['tend-sticky'];
+      req.rawHeaders.splice(req.rawHeaders.indexOf('tend-sticky'), 2);
+      for (const name of ['remoteAddress', 'remotePort', 'encrypted']) {
+        Object.defineProperty(req.socket, name, { configurable: true, value: note[name] });
+      }
+      req[from] = true;
+      server.emit(event, req, ...rest);
+    });
+  }
+  inbox.on('error', (err) => process.stderr.write(`tend: sessions will not stick to this worker: ${err.message}\n`));
+  if (dir.length > 80) dir = '/proc/self/fd/' + fs.openSync(dir); // the name of a socket is short
+  fs.rmSync(dir + '/' + me, { force: true }); // of a worker long gone
+  inbox.listen({ path: dir + '/' + me, exclusive: true }).unref();
+
+  function serve(server, { addressType, address, port }) {
+    let key = [addressType, address, port].join();
+    while (servers.has(key)) key += '+'; // port 0, again
+    servers.set(key, server);
+    const emit = server.emit;
+    server.emit = function (event, req, ...rest) {
+      if (event === 'close' && draining && sessions() > 0) return closing.push(() => emit.call(this, 'close')), true;
+      const passing = event === 'request' || event === 'checkContinue' ? pass : event === 'upgrade' ? tunnel : null;
+      const session = passing && sessionOf(req.url);
+      if (session && session.owner !== me && !req[from]) {
+        passing(ask(session, key, req), session, req, ...rest);
+      } else if (session && session.owner === me && event !== 'upgrade' && !has(session.sid)) {
+        closed(session, req, rest[0]);
+      } else return emit.call(this, event, req, ...rest);
+      return true;
+    };
+  }
+
+  function sessionOf(url) {
+    if (!url.includes('sid=')) return null;
+    const query = new URLSearchParams(url.slice(url.indexOf('?') + 1));
+    const sid = query.get('sid'), version = query.get('EIO');
+    const owner = version && sid && /\.(\d+)$/.exec(sid);
+    return owner && { sid, version, owner: owner[1] };
+  }
+
+  function ask({ owner }, server, req) {
+    const { remoteAddress, remotePort, encrypted } = req.socket;
+    const out = request(owner, req, { server, remoteAddress, remotePort, encrypted: Boolean(encrypted) });
+    for (const [name, values] of grouped(req)) out.setHeader(name, values);
+    return out;
+  }
+  function request(owner, { method, url }, note) {
+    return http.request({
+      socketPath: dir + '/' + owner, agent: false, setHost: false,
+      method, path: url, headers: { 'tend-sticky': JSON.stringify(note) },
+    });
+  }
+  // Of one connection each; Node writes its own.
+  const hop = new Set(['connection', 'keep-alive', 'proxy-connection']);
+  function grouped(message) {
+    const all = new Map();
+    for (let i = 0; i < message.rawHeaders.length; i += 2) {
+      const name = message.rawHeaders[i];
+      if (hop.has(name.toLowerCase())) continue;
+      if (!all.has(name)) all.set(name, []);
+      all.get(name).push(message.rawHeaders[i + 1]);
+    }
+    return all;
+  }
+
+  function pass(out, session, req, res) {
+    out.once('socket', (socket) => socket.once('connect', () => req.pipe(out)));
+    out.on('error', () => { // the session ended with its worker
+      if (res.headersSent) res.destroy();
+      else closed(session, req, res);
+    });
+    out.on('response', (answer) => {
+      for (const [name, values] of grouped(answer)) res.setHeader(name, values);
+      res.shouldKeepAlive = false; // the next connection may find its way at once
+      res.writeHead(answer.statusCode, answer.statusMessage);
+      answer.pipe(res);
+      answer.once('aborted', () => res.destroy());
+    });
+    res.once('close', () => out.destroy());
+  }
+
+  // The session has ended: so the client is told, which may have sent this before it knew. It opens
+  // another one; "unknown session" would be an error to it.
+  function closed({ version }, req, res) {
+    req.resume();
+    if (req.headers.origin) {
+      res.setHeader('Access-Control-Allow-Origin', req.headers.origin);
+      res.setHeader('Access-Control-Allow-Credentials', 'true');
+    }
+    res.writeHead(200, { 'Content-Type': 'text/plain; charset=UTF-8', Connection: 'close' });
+    res.end(req.method !== 'GET' ? 'ok' : version === '3' ? '1:1' : '1');
+  }
+
+  function tunnel(out, { owner, sid }, req, socket, head) {
+    out.setHeader('Connection', 'Upgrade');
+    socket.on('error', () => out.destroy());
+    out.on('error', () => socket.destroy());
+    const answer = (res) => {
+      let text = `HTTP/1.1 ${res.statusCode} ${res.statusMessage}\r\n`;
+      for (let i = 0; i < res.rawHeaders.length; i += 2) text += `${res.rawHeaders[i]}: ${res.rawHeaders[i + 1]}\r\n`;
+      socket.write(text + '\r\n', 'latin1');
+    };
+    out.on('response', (res) => { answer(res); res.pipe(socket); });
+    out.on('upgrade', (res, peer, first) => {
+      answer(res);
+      socket.write(first);
+      peer.write(head);
+      peer.pipe(socket).pipe(peer);
+      peer.on('error', () => socket.destroy());
+      peer.once('close', () => socket.destroy());
+      socket.once('close', () => { tunnels.delete(socket); peer.destroy(); });
+      tunnels.set(socket, () => request(owner, { method: 'GET', url: '/' }, { end: sid }).on('error', () => socket.destroy()).end());
+    });
+    out.end();
+  }
+
+  function has(sid) {
+    for (const engine of engines) if (engine.clients[sid]) return true;
+    return false;
+  }
+  function end(sid) {
+    for (const engine of engines) if (engine.clients[sid]) engine.clients[sid].close();
+  }
+
+  function sessions() {
+    let n = 0;
+    for (const engine of engines) n += engine.clientsCount;
+    return n;
+  }
+
+  return {
+    serve,
+    sessions,
+    drain() { draining = true; },
+    // The clients open new sessions, elsewhere.
+    end() {
+      for (const engine of engines) Object.keys(engine.clients).forEach(end);
+      for (const ask of tunnels.values()) ask();
+    },
+  };
 }

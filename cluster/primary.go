@@ -41,6 +41,7 @@ type WorkerOptions struct {
 	ID        uint64 // its NODE_UNIQUE_ID: see [Env]; unique for the Primary's life
 	Group     string // the app: fixed addresses are shared across groups, port 0 is not
 	Scheduler Scheduler
+	Sticky    bool // it has [StickyVar]
 }
 
 // Primary is the primary of any number of clusters. Make it with [NewPrimary],

@@ -46,6 +46,21 @@ func FirstNode(t testing.TB) Node {
 	return Nodes(t)[0]
 }
 
+// Modules returns a node_modules folder with the packages that tests use, which
+// TEND_TEST_MODULES names. Without it the test is skipped, or fails when
+// TEND_REQUIRE_NODE is 1.
+func Modules(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("TEND_TEST_MODULES")
+	if dir == "" && os.Getenv("TEND_REQUIRE_NODE") == "1" {
+		t.Fatal("no TEND_TEST_MODULES, and TEND_REQUIRE_NODE is 1")
+	}
+	if dir == "" {
+		t.Skip("no TEND_TEST_MODULES")
+	}
+	return dir
+}
+
 // Bun returns the Bun on PATH or the one that TEND_TEST_BUN names. Without one
 // it skips the test.
 func Bun(t testing.TB) string {

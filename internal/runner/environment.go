@@ -20,7 +20,7 @@ import (
 // the environment was copied from.
 var foreign = []string{
 	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "WATCH_REPORT_DEPENDENCIES", child.MarkerVar,
-	"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+	cluster.StickyVar, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
 }
 
 // program says what is executed for an app.
@@ -57,6 +57,15 @@ func (l *life) preload() []string {
 		return nil
 	}
 	return []string{"--require", path}
+}
+
+// sticky says that requests of a session are to reach the worker that has it.
+func (l *life) sticky() bool { return l.spawn.App.Sticky && len(l.preload()) > 0 }
+
+// session is where such a worker takes the requests that reached another: see
+// [cluster.StickyVar].
+func (l *life) session() string {
+	return filepath.Join(l.r.options.Home, "sticky", strconv.FormatUint(l.worker, 10))
 }
 
 // environment is what the process sees: the app's own, and what it is told of
@@ -117,6 +126,9 @@ func (l *life) environment(who *user.User) []string {
 	}
 	if l.worker != 0 {
 		list = append(list, cluster.Env(l.worker)...)
+	}
+	if l.sticky() {
+		list = append(list, cluster.StickyVar+"="+filepath.Dir(l.session()))
 	}
 	return list
 }

@@ -191,6 +191,9 @@ func (l *life) letGo() {
 	if l.fork != nil {
 		l.fork.close()
 	}
+	if l.sticky() {
+		os.Remove(l.session())
+	}
 	if l.proc != nil {
 		l.proc.Close()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"syscall"
@@ -94,6 +95,11 @@ func (l *life) start() (*child.Process, error) {
 		return nil, err
 	}
 	l.listens = true
+	if l.sticky() {
+		if err := os.MkdirAll(filepath.Dir(l.session()), 0o700); err != nil {
+			return nil, systemFault(app, err)
+		}
+	}
 	stdio := []child.Stdio{child.File(stdin), child.File(l.pipes.out.ChildEnd), child.File(l.pipes.err.ChildEnd)}
 	for _, s := range sockets {
 		stdio = append(stdio, child.File(s))
@@ -214,7 +220,7 @@ func (l *life) joinCluster(conn *ipc.Conn) error {
 		add = l.r.options.Primary.Adopt
 	}
 	return add(conn, cluster.WorkerOptions{
-		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
+		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler), Sticky: l.sticky(),
 	})
 }
 

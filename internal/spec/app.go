@@ -47,11 +47,12 @@ type App struct {
 	HangTimeout   time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never
 	MaxAge        time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
 
-	StopSignal    string        `json:"stop_signal"`   // "SIGINT" for Node and Bun, else "SIGTERM"
-	KillTimeout   time.Duration `json:"kill_timeout"`  // grace between the stop signal and SIGKILL; default 1600ms
-	Drain         bool          `json:"drain"`         // a Node worker loads tend's preload, to leave unnoticed; default true
-	DrainTimeout  time.Duration `json:"drain_timeout"` // how long a replaced worker may take to finish its connections; default 10s
-	TreeKill      bool          `json:"treekill"`      // signals go to the whole process tree; default true
+	StopSignal    string        `json:"stop_signal"`      // "SIGINT" for Node and Bun, else "SIGTERM"
+	KillTimeout   time.Duration `json:"kill_timeout"`     // grace between the stop signal and SIGKILL; default 1600ms
+	Drain         bool          `json:"drain"`            // a Node worker loads tend's preload, to leave unnoticed; default true
+	Sticky        bool          `json:"sticky,omitempty"` // requests of a Socket.IO session go to the worker that has it
+	DrainTimeout  time.Duration `json:"drain_timeout"`    // how long a replaced worker may take to finish its connections; default 10s
+	TreeKill      bool          `json:"treekill"`         // signals go to the whole process tree; default true
 	StopMessage   bool          `json:"shutdown_with_message,omitempty"`
 	WaitReady     bool          `json:"wait_ready,omitempty"`
 	ListenTimeout time.Duration `json:"listen_timeout"` // how long a start may take to listen or be ready; default 30s

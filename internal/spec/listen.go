@@ -114,5 +114,25 @@ func (a *App) checkFork() error {
 	return e
 }
 
+// checkSticky refuses sticky sessions where tend has no part in the workers.
+func (a *App) checkSticky() error {
+	e := &fault.Error{Code: fault.Invalid, Field: "--sticky"}
+	switch {
+	case !a.Sticky:
+		return nil
+	case a.Mode != Cluster:
+		e.Message, e.Remedy = "is for cluster mode, and this app runs in fork mode", "Give a number of instances: -i 4"
+	case a.Runtime != Node:
+		e.Message, e.Remedy = "is for Node programs", "Leave it out, and let a proxy keep the sessions apart."
+	case !a.Drain:
+		e.Message, e.Remedy = "cannot be without the preload, which --no-drain leaves out", "Leave out one of the two."
+	case a.UID != nil || a.GID != nil:
+		e.Message, e.Remedy = "cannot be for an app that runs as another user", "Leave out --uid and --gid, or run tend as that user."
+	default:
+		return nil
+	}
+	return e
+}
+
 // Overlaps says that a new process of the app can run beside the old one.
 func (a *App) Overlaps() bool { return a.Mode == Cluster || a.Overlap || len(a.Listen) > 0 }

@@ -342,6 +342,9 @@ func (a *App) applyStop(_ Machine, o Options) error {
 	if o.Drain != nil {
 		a.Drain = *o.Drain
 	}
+	if o.Sticky != nil {
+		a.Sticky = *o.Sticky
+	}
 	if o.TreeKill != nil {
 		a.TreeKill = *o.TreeKill
 	}

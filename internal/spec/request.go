@@ -48,6 +48,7 @@ type Options struct {
 	StopSignal      *string           `json:"stop_signal,omitempty"`
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`
+	Sticky          *bool             `json:"sticky,omitempty"`
 	DrainTimeout    *time.Duration    `json:"drain_timeout,omitempty"`
 	TreeKill        *bool             `json:"treekill,omitempty"`
 	StopMessage     *bool             `json:"shutdown_with_message,omitempty"`

@@ -139,6 +139,9 @@ func (a *App) settle(m Machine) error {
 	if err := a.checkFork(); err != nil {
 		return err
 	}
+	if err := a.checkSticky(); err != nil {
+		return err
+	}
 	if a.Mode != Cluster {
 		if a.Scheduler != "" {
 			return &fault.Error{

@@ -229,6 +229,11 @@ func LocalAddr(fd int) (netip.AddrPort, error) {
 	return netip.AddrPort{}, nil
 }
 
+// DeferAccept has the listening TCP socket fd keep a connection to itself until
+// the client has said something, a second at most (TCP_DEFER_ACCEPT, tcp(7)): it can
+// then be looked at as soon as it is accepted. On another socket it does nothing.
+func DeferAccept(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1) }
+
 // Listen makes the bound stream socket fd listen, or changes its backlog.
 func Listen(fd, backlog int) error { return os.NewSyscallError("listen", unix.Listen(fd, backlog)) }
 

@@ -28,6 +28,7 @@ func Listen(int, int) error                 { return ErrUnsupported }
 func Shortage(error) bool                   { return false }
 func Steer(int, []int) error                { return ErrUnsupported }
 func AcceptConn(int) (int, error)           { return -1, ErrUnsupported }
+func DeferAccept(int)                       {}
 
 // QuietPoller is not there on this system.
 type QuietPoller struct{}

@@ -6,7 +6,7 @@
 //
 //	TEND_TEST_NODES    the node executables to test against, parted by ":"
 //	TEND_TEST_BUN      the bun executable
-//	TEND_TEST_MODULES  a node_modules folder with express, fastify and pm2
+//	TEND_TEST_MODULES  a node_modules folder with the modules below
 //	TEND_REQUIRE_NODE  1: a test that finds no Node fails rather than skips
 //
 // Without a command it prints these as lines for a shell.
@@ -28,7 +28,7 @@ import (
 var (
 	nodes   = []string{"18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0"}
 	bun     = "1.4.5"
-	modules = []string{"express@5.3.0", "fastify@5.12.8", "pm2@7.0.4"}
+	modules = []string{"express@5.3.0", "fastify@5.12.8", "pm2@7.0.4", "socket.io@4.8.4", "socket.io-client@4.8.4"}
 )
 
 func main() {
