@@ -160,7 +160,7 @@ func (s *stand) open(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	pm2, err := rig.PM2(dir)
+	pm2, err := rig.PM2(dir, "node")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return nil

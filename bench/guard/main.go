@@ -96,7 +96,7 @@ func guards(ctx context.Context, dir string) ([]*subject, error) {
 		return nil, err
 	}
 	list := []*rig.Guard{tend}
-	if pm2, err := rig.PM2(dir); err != nil {
+	if pm2, err := rig.PM2(dir, "node"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	} else {
 		list = append(list, pm2)

@@ -73,16 +73,16 @@ func Build(ctx context.Context, bin, pkg string) error {
 	return nil
 }
 
-// PM2 returns the pm2 that testenv fetched, in a home of its own, or an error
-// that says how to get it.
-func PM2(dir string) (*Guard, error) {
+// PM2 returns the pm2 that testenv fetched, run by the executable node, in a home
+// of its own, or an error that says how to get it.
+func PM2(dir, node string) (*Guard, error) {
 	script := filepath.Join(os.Getenv("TEND_TEST_MODULES"), "pm2", "bin", "pm2")
 	if _, err := os.Stat(script); err != nil {
 		return nil, errors.New("no pm2: run this by way of go run ./internal/tools/testenv")
 	}
 	home := filepath.Join(dir, "pm2-home")
 	return &Guard{
-		Name: "pm2", argv: []string{"node", script}, home: home,
+		Name: "pm2", argv: []string{node, script}, home: home,
 		env: []string{"PM2_HOME=" + home, "PM2_DISABLE_VERSION_CHECK=true", "PM2_DISCRETE_MODE=true"},
 		daemons: func(context.Context, *Guard) ([]int, error) {
 			text, err := os.ReadFile(filepath.Join(home, "pm2.pid"))
