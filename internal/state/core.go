@@ -28,10 +28,25 @@ type head struct {
 	CRC      string `json:"crc32c,omitempty"`
 }
 
-// change is one line of the journal: a key and its new value, none if it is gone.
+// change is one line of the journal: a key and its new value, none if it is gone;
+// or several of these at once.
 type change struct {
-	Key   string          `json:"k"`
+	Key   string          `json:"k,omitempty"`
 	Value json.RawMessage `json:"v,omitempty"`
+	All   []change        `json:"all,omitempty"`
+}
+
+func (c change) apply(m values) {
+	for _, one := range c.All {
+		one.apply(m)
+	}
+	switch {
+	case len(c.All) > 0:
+	case c.Value == nil:
+		delete(m, c.Key)
+	default:
+		m[c.Key] = c.Value
+	}
 }
 
 type values = map[string]json.RawMessage
@@ -48,7 +63,7 @@ func checksum(b []byte) string {
 func encodeSnapshot(number uint64, m values) ([]byte, error) {
 	var body bytes.Buffer
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		line, err := json.Marshal(change{key, m[key]})
+		line, err := json.Marshal(change{Key: key, Value: m[key]})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
@@ -100,10 +115,10 @@ func encodeHead(number uint64) ([]byte, error) {
 }
 
 // appendChange appends a line of the journal to dst.
-func appendChange(dst []byte, key string, value []byte) ([]byte, error) {
-	line, err := json.Marshal(change{key, value})
+func appendChange(dst []byte, c change) ([]byte, error) {
+	line, err := json.Marshal(c)
 	if err != nil {
-		return dst, fmt.Errorf("%s: %w", key, err)
+		return dst, fmt.Errorf("%s: %w", c.Key, err)
 	}
 	dst = append(append(dst, checksum(line)...), ' ')
 	return append(append(dst, line...), '\n'), nil
@@ -125,11 +140,7 @@ func replay(number uint64, m values, text []byte) (good, lines int, err error) {
 		if !ok {
 			return good, lines, errBad
 		}
-		if c.Value == nil {
-			delete(m, c.Key)
-		} else {
-			m[c.Key] = c.Value
-		}
+		c.apply(m)
 		good += len(line)
 		lines++
 	}

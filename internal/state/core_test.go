@@ -25,7 +25,12 @@ func journal(t testing.TB, n int) (text []byte, after []values) {
 		} else {
 			m[key] = value
 		}
-		if text, err = appendChange(text, key, value); err != nil {
+		c := change{Key: key, Value: value}
+		if i%3 == 2 { // with another one, or not at all
+			c = change{All: []change{c, {Key: "beside", Value: []byte(strconv.Itoa(i))}}}
+			m["beside"] = c.All[1].Value
+		}
+		if text, err = appendChange(text, c); err != nil {
 			t.Fatal(err)
 		}
 		after = append(after, maps.Clone(m))

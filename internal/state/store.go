@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,12 +50,13 @@ type Store struct {
 
 	mu      sync.Mutex // guards what follows
 	values  values
-	number  uint64   // of the snapshot
-	journal *os.File // nil while there is none that can be written
-	size    int64    // of the journal's good part
-	version uint64   // counts changes
-	synced  uint64   // the last version known to be on the disk
-	failed  error    // why it cannot be written; nil if it can
+	batch   *[]change // what Together gathers; nil outside of it
+	number  uint64    // of the snapshot
+	journal *os.File  // nil while there is none that can be written
+	size    int64     // of the journal's good part
+	version uint64    // counts changes
+	synced  uint64    // the last version known to be on the disk
+	failed  error     // why it cannot be written; nil if it can
 	retryAt time.Time
 }
 
@@ -183,19 +185,50 @@ func (s *Store) Put(key string, value []byte) { s.change(key, value) }
 // Delete removes a value, in the same way.
 func (s *Store) Delete(key string) { s.change(key, nil) }
 
+// Together makes all that fn puts and deletes one change: after a crash all of it
+// is there, or nothing. Within another one it is a part of that. Nobody else may
+// put or delete meanwhile.
+func (s *Store) Together(fn func()) {
+	s.mu.Lock()
+	nested := s.batch != nil
+	if !nested {
+		s.batch = new([]change)
+	}
+	s.mu.Unlock()
+	fn()
+	if nested {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := *s.batch
+	s.batch = nil
+	if len(list) == 1 {
+		s.writeLocked(list[0])
+	} else if len(list) > 0 {
+		s.writeLocked(change{All: list})
+	}
+}
+
 func (s *Store) change(key string, value []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if value == nil {
-		if _, ok := s.values[key]; !ok {
-			return
-		}
-		delete(s.values, key)
-	} else {
-		s.values[key] = append(json.RawMessage(nil), value...)
+	c := change{Key: key, Value: bytes.Clone(value)}
+	if _, ok := s.values[key]; value == nil && !ok {
+		return
 	}
+	c.apply(s.values)
+	if s.batch != nil {
+		*s.batch = append(*s.batch, c)
+		return
+	}
+	s.writeLocked(c)
+}
+
+// writeLocked gives the kernel a change that is made.
+func (s *Store) writeLocked(c change) {
 	s.version++
-	line, err := appendChange(nil, key, value)
+	line, err := appendChange(nil, c)
 	if err != nil {
 		s.failLocked(err) // a value that is no JSON: our own mistake
 		return

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -249,5 +250,41 @@ func BenchmarkOpen(b *testing.B) {
 	shut(b, s)
 	for b.Loop() {
 		shut(b, open(b, dir))
+	}
+}
+
+// What is put together counts together, also nested, and a half of it is nothing.
+func TestTogether(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.Put("a", []byte("1"))
+	s.Together(func() {
+		s.Put("a", []byte("2"))
+		s.Together(func() { s.Put("b", []byte("2")) })
+		s.Delete("never there")
+	})
+	path := filepath.Join(dir, "state.journal")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := bytes.TrimRight(text, "\x00")
+	shut(t, s)
+	for cut, want := range map[int]string{0: "map[a:2 b:2]", 1: "map[a:1]", 30: "map[a:1]"} {
+		if err := os.WriteFile(path, whole[:len(whole)-cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		other, err := state.Open(copyOf(t, dir), state.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for k, v := range other.Found() {
+			got[k] = string(v)
+		}
+		if said := fmt.Sprint(got); said != want {
+			t.Errorf("without the last %d bytes: %s, want %s", cut, said, want)
+		}
+		other.Close()
 	}
 }

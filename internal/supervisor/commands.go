@@ -199,7 +199,9 @@ func (s *Supervisor) command(ctx context.Context, op string, fn func(l *loop, w 
 		w.pending++ // itself, until fn has put everything in
 		err := l.open()
 		if err == nil || op == "stop" || op == "delete" {
-			err = fn(l, w)
+			// What is done before it is remembered bears it: a process that nobody
+			// remembers is ended, one that ended unbidden is started again.
+			l.o.Memory.Together(func() { err = fn(l, w) })
 		}
 		w.finish(err)
 	})

@@ -52,6 +52,7 @@ type edge struct {
 }
 
 type proc struct {
+	adopted bool // by the supervisor that just began
 	program
 	pid   int
 	ended bool
@@ -188,6 +189,7 @@ func (e *edge) Adopt(s runner.Spawn) bool {
 		return false
 	}
 	e.act("adopt %d.%d", s.Key.ID, s.Key.Gen)
+	p.adopted = true
 	e.after(time.Millisecond, func() {
 		e.report(s.Key, runner.Adopted{PID: p.pid})
 		e.mu.Lock()
@@ -204,6 +206,13 @@ func (e *edge) Adopt(s runner.Spawn) bool {
 func (e *edge) Retain(apps []string) []runner.Key {
 	slices.Sort(apps)
 	e.note("retain %s", strings.Join(apps, " "))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// What nobody knows is ended.
+	maps.DeleteFunc(e.procs, func(_ runner.Key, p *proc) bool { return !p.adopted })
+	for _, p := range e.procs {
+		p.adopted = false
+	}
 	return nil
 }
 
@@ -316,10 +325,46 @@ func (b *bench) crash() {
 	b.wait(ms)
 }
 
-// brain is a memory that outlives supervisors.
+// brain is a memory that outlives supervisors. Given a number of changes to live
+// for, it takes no more: as if the supervisor had been killed there.
 type brain struct {
-	mu     sync.Mutex // guards values
+	mu     sync.Mutex // guards what follows
 	values map[string]json.RawMessage
+	left   *int
+	within bool // of Together
+	fails  bool // all of Together comes to nothing
+}
+
+// takesLocked counts a change, and tells whether it is taken.
+func (m *brain) takesLocked() bool {
+	if m.left == nil || m.within {
+		return !m.fails
+	}
+	*m.left--
+	return *m.left >= 0
+}
+
+func (m *brain) live(changes *int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left = changes
+}
+
+func (m *brain) Together(fn func()) {
+	m.mu.Lock()
+	nested := m.within
+	if !nested {
+		m.fails = !m.takesLocked()
+		m.within = true
+	}
+	m.mu.Unlock()
+	fn()
+	if nested {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.within, m.fails = false, false
 }
 
 func (m *brain) Found() map[string]json.RawMessage {
@@ -331,13 +376,17 @@ func (m *brain) Found() map[string]json.RawMessage {
 func (m *brain) Put(key string, value []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.values[key] = slices.Clone(value)
+	if m.takesLocked() {
+		m.values[key] = slices.Clone(value)
+	}
 }
 
 func (m *brain) Delete(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.values, key)
+	if m.takesLocked() {
+		delete(m.values, key)
+	}
 }
 
 func (m *brain) Sync(context.Context) error { return nil }

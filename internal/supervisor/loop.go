@@ -148,17 +148,19 @@ func (l *loop) create(a spec.App) *slot {
 // forget drops a deleted slot.
 func (l *loop) forget(sl *slot) {
 	sl.deleted = true
-	l.unremember(sl)
 	sl.view = sl.look()
 	delete(l.slots, sl.id)
 	l.order = slices.DeleteFunc(l.order, func(id int) bool { return id == sl.id })
-	if len(l.named(sl.spec.Name)) == 0 {
-		l.forgetPast(sl.spec.Name)
-	}
-	if len(l.order) == 0 {
-		l.nextID = 0
-		l.rememberIDs()
-	}
+	l.o.Memory.Together(func() {
+		l.unremember(sl)
+		if len(l.named(sl.spec.Name)) == 0 {
+			l.forgetPast(sl.spec.Name)
+		}
+		if len(l.order) == 0 {
+			l.nextID = 0
+			l.rememberIDs()
+		}
+	})
 	l.publish(sl, event.Event{Type: event.Deleted})
 }
 

@@ -144,6 +144,11 @@ func (l *loop) restore() {
 	for _, id := range slices.Clone(l.order) {
 		l.restoreLives(l.slots[id])
 	}
+	for _, sl := range l.living(slices.Clone(l.order)) {
+		if sl.state.Deleting && len(sl.state.Lives) == 0 { // it was just about to be forgotten
+			l.forget(sl)
+		}
+	}
 	l.restorePast(found)
 	l.restoreRolls(found)
 	for _, id := range resume {
@@ -295,4 +300,5 @@ type forgetful struct{}
 func (forgetful) Found() map[string]json.RawMessage { return nil }
 func (forgetful) Put(string, []byte)                {}
 func (forgetful) Delete(string)                     {}
+func (forgetful) Together(fn func())                { fn() }
 func (forgetful) Sync(context.Context) error        { return nil }

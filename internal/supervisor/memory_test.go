@@ -2,12 +2,17 @@ package supervisor
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/lifecycle"
 	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/spec"
 )
 
 // A supervisor that comes after one that died goes on where that was.
@@ -149,6 +154,64 @@ func TestCrashInAStop(t *testing.T) {
 			t.Error("it still runs")
 		}
 	})
+}
+
+// A command for many instances is remembered for all of them or for none: no crash
+// leaves half of an app.
+func TestCrashInACommand(t *testing.T) {
+	for name, do := range map[string]func(b *bench) error{
+		"start": func(b *bench) error {
+			n := "4"
+			_, err := b.sup.Start(b.ctx, spec.Start{Word: "/srv/new.js", Options: spec.Options{Instances: &n}, Caller: spec.Caller{Cwd: "/srv"}})
+			return err
+		},
+		"stop":   func(b *bench) error { _, err := b.sup.Stop(b.ctx, act("web")); return err },
+		"delete": func(b *bench) error { _, err := b.sup.Delete(b.ctx, act("web")); return err },
+		"more":   func(b *bench) error { _, err := b.sup.Scale(b.ctx, "web", "6"); return err },
+		"fewer":  func(b *bench) error { _, err := b.sup.Scale(b.ctx, "web", "1"); return err },
+		"reload": func(b *bench) error { _, err := b.sup.Reload(b.ctx, act("web")); return err },
+	} {
+		for at, over := 0, false; !over; at++ {
+			run(t, func(b *bench) {
+				b.always("web", worker)
+				b.always("new", worker)
+				b.start("web", 4)
+				left := at
+				b.brain.live(&left)
+				go func() { _ = do(b) }()
+				b.wait(time.Minute)
+				over = left >= 0
+				b.brain.live(nil)
+				b.crash()
+				b.wait(time.Minute)
+				counts := map[string]int{}
+				for _, in := range b.list() {
+					counts[in.App+" "+in.Goal.String()+" "+in.Phase.String()]++
+				}
+				want := map[string][]string{
+					"start":  {"web 4", "web 4, new 4"},
+					"stop":   {"web 4", "web stopped 4"},
+					"delete": {"web 4", ""},
+					"more":   {"web 4", "web 6"},
+					"fewer":  {"web 4", "web 1"},
+					"reload": {"web 4"},
+				}[name]
+				if got := said(counts); !slices.Contains(want, got) {
+					t.Errorf("%s, killed after %d changes: %q, want one of %q", name, at, got, want)
+				}
+			})
+		}
+	}
+}
+
+// said writes counts of instances by app, goal and phase.
+func said(counts map[string]int) string {
+	var parts []string
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(counts))) {
+		what := strings.TrimSuffix(strings.Replace(key, "down stopped", "stopped", 1), " up running")
+		parts = append(parts, what+" "+strconv.Itoa(counts[key]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // What was up when the daemon ended on purpose is up again with the next one;

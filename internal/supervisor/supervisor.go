@@ -57,6 +57,7 @@ type Memory interface {
 	Found() map[string]json.RawMessage // what a former daemon put there
 	Put(key string, value []byte)
 	Delete(key string)
+	Together(fn func())             // what fn puts and deletes is remembered as one, or not at all; it may be nested
 	Sync(ctx context.Context) error // it outlives the machine, too
 }
 
