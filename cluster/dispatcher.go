@@ -133,12 +133,6 @@ func (d *dispatcher) add(conn *ipc.Conn, o WorkerOptions) *worker {
 	return w
 }
 
-func (d *dispatcher) send(id uint64, frame []byte) {
-	if w := d.workers[id]; w != nil && w.conn != nil {
-		d.post(w, frame, -1)
-	}
-}
-
 func (d *dispatcher) unroute(id uint64) {
 	if w := d.workers[id]; w != nil {
 		d.setAway(w)

@@ -52,10 +52,10 @@ type Primary struct {
 	done     chan struct{}  // closed when Run ends
 	watchers sync.WaitGroup // of forked processes; joined by Run
 
-	mu     sync.Mutex          // guards the following
-	inbox  []func(*dispatcher) // notes for Run, in order
-	ids    map[uint64]struct{} // of workers added and not removed
-	lastID uint64              // given out by Fork
+	mu     sync.Mutex           // guards the following
+	inbox  []func(*dispatcher)  // notes for Run, in order
+	ids    map[uint64]*ipc.Conn // of workers added and not removed
+	lastID uint64               // given out by Fork
 	closed bool
 }
 
@@ -71,7 +71,7 @@ func NewPrimary(o PrimaryOptions) (*Primary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	return &Primary{options: o, poller: poller, ids: make(map[uint64]struct{}), done: make(chan struct{})}, nil
+	return &Primary{options: o, poller: poller, ids: make(map[uint64]*ipc.Conn), done: make(chan struct{})}, nil
 }
 
 // Env returns the variables that make a program the worker id. The channel has
@@ -91,10 +91,10 @@ func (p *Primary) Run(ctx context.Context) error {
 // just after the process starts: what it says waits in the channel. On error
 // conn is still the caller's.
 func (p *Primary) Add(conn *ipc.Conn, o WorkerOptions) error {
-	return p.take(o, func(d *dispatcher) { d.add(conn, o) })
+	return p.take(conn, o, func(d *dispatcher) { d.add(conn, o) })
 }
 
-func (p *Primary) take(o WorkerOptions, note func(*dispatcher)) error {
+func (p *Primary) take(conn *ipc.Conn, o WorkerOptions, note func(*dispatcher)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -103,28 +103,38 @@ func (p *Primary) take(o WorkerOptions, note func(*dispatcher)) error {
 	if _, ok := p.ids[o.ID]; ok {
 		return fmt.Errorf("cluster: add worker %d: there is one of that id", o.ID)
 	}
-	p.ids[o.ID] = struct{}{}
+	p.ids[o.ID] = conn
 	p.postLocked(note)
 	return nil
 }
 
 // Send sends an ordinary message, JSON text without newline, to a worker. The
-// message is queued if the worker does not read; a queue that overflows ends
-// the worker's channel.
+// message is queued if the worker does not read (ipc.Conn.Flushed tells when it is
+// sent); ipc.ErrQueueFull says that it is not, there being too much already.
 func (p *Primary) Send(id uint64, message []byte) error {
 	frame, err := wire.AppendMessage(nil, message)
 	if err != nil {
 		return fmt.Errorf("cluster: send to worker %d: %w", id, err)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+	conn, closed := p.ids[id], p.closed
+	p.mu.Unlock()
+	switch {
+	case closed:
 		return ErrClosed
-	}
-	if _, ok := p.ids[id]; !ok {
+	case conn == nil:
 		return fmt.Errorf("cluster: send: no worker %d", id)
 	}
-	p.postLocked(func(d *dispatcher) { d.send(id, frame) })
+	if err := conn.Send(frame, -1); err != nil {
+		return fmt.Errorf("cluster: send to worker %d: %w", id, err)
+	}
+	if conn.Queued() > 0 {
+		p.post(func(d *dispatcher) {
+			if w := d.workers[id]; w != nil && w.conn == conn {
+				d.flush(w)
+			}
+		})
+	}
 	return nil
 }
 

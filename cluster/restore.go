@@ -274,11 +274,14 @@ func (p *Primary) Retain(groups []string) {
 // and of listening are told again. What it has not answered yet is its own: it
 // waits in its channel, and is no longer waited for here.
 func (p *Primary) Adopt(conn *ipc.Conn, o WorkerOptions) error {
-	return p.take(o, func(d *dispatcher) { d.adopt(conn, o) })
+	return p.take(conn, o, func(d *dispatcher) { d.adopt(conn, o) })
 }
 
 func (d *dispatcher) adopt(conn *ipc.Conn, o WorkerOptions) {
 	w := d.add(conn, o)
+	if w.conn != nil {
+		d.flush(w) // what a former primary could not send
+	}
 	// Beyond all that a former primary can have sent: answers to that mean nothing here.
 	w.seq = time.Now().UnixMicro()
 	var serves []string

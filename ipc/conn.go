@@ -37,10 +37,12 @@ const (
 // ConnOptions bound a [Conn]. The zero value is usable.
 type ConnOptions struct {
 	Serialization Serialization
-	MaxMessage    int  // bytes of one received message; 64 MiB when zero
-	MaxQueue      int  // bytes kept for a peer that does not read; 16 MiB when zero
-	Resumed       bool // another reader went before, and may have consumed the beginning of a message: the rest of that is dropped
-	BoundSockets  bool // the peer knows the handle type net.BoundSocket: Node 26 and later; older ones die of it
+	MaxMessage    int      // bytes of one received message; 64 MiB when zero
+	MaxQueue      int      // bytes kept for a peer that does not read; 16 MiB when zero
+	Resumed       bool     // another reader went before, and may have consumed the beginning of a message: the rest of that is dropped
+	Spool         Spool    // keeps the frame that is being sent over this process's death; nil for none
+	Unsent        *os.File // what a former sender's Spool kept: goes before all else. The Conn takes it
+	BoundSockets  bool     // the peer knows the handle type net.BoundSocket: Node 26 and later; older ones die of it
 }
 
 // Conn is one end of a channel, without blocking and without goroutines: for
@@ -87,14 +89,20 @@ func NewConn(f *os.File, o ConnOptions) (*Conn, error) {
 		sys.Close(fd)
 		return nil, fmt.Errorf("channel: %w", err)
 	}
-	f.Close()
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
 	}
 	if o.MaxQueue <= 0 {
 		o.MaxQueue = defaultMaxQueue
 	}
-	return &Conn{options: o, fd: fd, in: reader{stray: -1, resumed: o.Resumed && o.Serialization == JSON}}, nil
+	c := &Conn{options: o, fd: fd, in: reader{stray: -1, resumed: o.Resumed && o.Serialization == JSON}}
+	c.options.Unsent = nil
+	if err := c.resumeSending(o.Unsent); err != nil {
+		sys.Close(fd)
+		return nil, err
+	}
+	f.Close()
+	return c, nil
 }
 
 // Fd returns the descriptor, for a poller. It is valid until Close.
@@ -113,7 +121,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	c.closed = true
-	c.out.drop()
+	c.dropLocked()
 	c.in.mu.Lock()
 	c.in.closed = true
 	if c.in.stray >= 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/tendproc/tend/internal/sys"
@@ -15,11 +16,12 @@ const maxAnswers = 64 << 10
 
 // queue is what could not be written yet. Guarded by Conn.mu.
 type queue struct {
-	segments []segment // the first may be written in part
-	answers  []byte    // ACKs and NACKs; they go before any segment that is not begun
-	bytes    int       // in segments
-	bun      bool      // the peer is a Bun
-	broken   error     // the peer is gone
+	segments []segment     // the first may be written in part
+	answers  []byte        // ACKs and NACKs; they go before any segment that is not begun
+	bytes    int           // in segments
+	bun      bool          // the peer is a Bun
+	broken   error         // the peer is gone
+	flushed  chan struct{} // closed when nothing is queued any more; nil while nobody waits
 }
 
 // segment is written without a break in it: one frame with its descriptor, or
@@ -28,24 +30,32 @@ type segment struct {
 	data  []byte
 	fd    int // ours, a duplicate; -1 for none, or when it is sent
 	begun bool
+	file  *os.File // in place of data: see Spool
+	left  int      // of file
 }
+
+func (s *segment) done() bool { return len(s.data) == 0 && s.left == 0 }
 
 func (q *queue) empty() bool { return len(q.segments) == 0 && len(q.answers) == 0 }
 
-// drop forgets what is queued.
-func (q *queue) drop() {
-	for _, s := range q.segments {
+// dropLocked forgets what is queued.
+func (c *Conn) dropLocked() {
+	q := &c.out
+	for i := range q.segments {
+		s := &q.segments[i]
 		if s.fd >= 0 {
 			sys.Close(s.fd)
 		}
+		c.unspool(s)
 	}
 	q.segments, q.answers, q.bytes = nil, nil, 0
+	c.flushedLocked()
 }
 
 // push queues a copy of data, and a duplicate of fd.
 func (q *queue) push(data []byte, fd int, begun bool) error {
 	if last := len(q.segments) - 1; last >= 0 && fd < 0 && !begun {
-		if s := &q.segments[last]; s.fd < 0 && !s.begun && len(s.data)+len(data) <= AtomicFrame {
+		if s := &q.segments[last]; s.fd < 0 && !s.begun && s.file == nil && len(s.data)+len(data) <= AtomicFrame {
 			s.data = append(s.data, data...)
 			q.bytes += len(data)
 			return nil
@@ -98,6 +108,9 @@ func (c *Conn) Send(frame []byte, fd int) error {
 	if err := c.checkLocked(frame, fd); err != nil {
 		return err
 	}
+	if c.options.Spool != nil && len(frame) > AtomicFrame {
+		return c.sendLongLocked(frame, fd)
+	}
 	begun := false
 	for rest := frame; c.out.empty(); begun, fd = true, -1 {
 		n, err := c.writeLocked(rest[:min(len(rest), AtomicFrame)], fd)
@@ -119,6 +132,20 @@ func (c *Conn) Send(frame []byte, fd int) error {
 	return c.out.push(frame, fd, begun)
 }
 
+// sendLongLocked sends a frame that goes in pieces, each of which may be our last deed.
+func (c *Conn) sendLongLocked(frame []byte, fd int) error {
+	switch {
+	case fd >= 0:
+		return fmt.Errorf("%w: a handle goes with at most %d bytes", ErrTooLong, AtomicFrame)
+	case !c.out.empty() && c.out.bytes+len(frame) > c.options.MaxQueue:
+		return ErrQueueFull
+	}
+	if err := c.out.push(frame, -1, false); err != nil {
+		return err
+	}
+	return c.flushLocked()
+}
+
 // Flush writes what is queued, as far as the peer takes it; call it when the
 // channel is writable. pending tells that something is left.
 func (c *Conn) Flush() (pending bool, err error) {
@@ -138,6 +165,29 @@ func (c *Conn) Queued() int {
 	return c.out.bytes + len(c.out.answers)
 }
 
+// Flushed returns a channel that is closed as soon as the kernel has all that was
+// sent, or never will: what it has the peer gets, though this process dies.
+func (c *Conn) Flushed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	flushed := c.out.flushed
+	if flushed == nil {
+		flushed = make(chan struct{})
+		c.out.flushed = flushed
+	}
+	if c.closed || c.out.empty() {
+		c.flushedLocked()
+	}
+	return flushed
+}
+
+func (c *Conn) flushedLocked() {
+	if c.out.flushed != nil {
+		close(c.out.flushed)
+		c.out.flushed = nil
+	}
+}
+
 // writeErr returns why nothing can be written any more, nil if it can.
 func (c *Conn) writeErr() error {
 	c.mu.Lock()
@@ -155,7 +205,8 @@ func (c *Conn) flushLocked() error {
 			q.answers = nil
 		}
 		s := &q.segments[0]
-		n, err := c.writeLocked(s.data[:min(len(s.data), AtomicFrame)], s.fd)
+		c.spool(s)
+		n, err := c.writeSegmentLocked(s)
 		if errors.Is(err, ErrWouldBlock) {
 			return nil
 		}
@@ -167,13 +218,15 @@ func (c *Conn) flushLocked() error {
 			s.fd = -1
 		}
 		q.bytes -= n
-		s.begun, s.data = true, s.data[n:]
-		if len(s.data) == 0 {
+		s.begun = true
+		if s.done() {
+			c.unspool(s)
 			q.segments[0] = segment{}
 			q.segments = q.segments[1:]
 		}
 	}
 	q.segments = nil
+	c.flushedLocked()
 	return nil
 }
 
@@ -199,23 +252,46 @@ func (c *Conn) answerLocked(frame []byte) error {
 	return c.flushLocked()
 }
 
+// writeSegmentLocked makes one piece of s go.
+func (c *Conn) writeSegmentLocked(s *segment) (n int, err error) {
+	if s.file == nil {
+		n, err = c.writeLocked(s.data[:min(len(s.data), AtomicFrame)], s.fd)
+		s.data = s.data[n:]
+		return n, err
+	}
+	if c.out.broken != nil {
+		return 0, c.out.broken
+	}
+	n, err = sys.SendFile(c.fd, s.file, s.left)
+	s.left -= n
+	return n, c.wroteLocked(n, err)
+}
+
 // writeLocked makes one sendmsg.
 func (c *Conn) writeLocked(data []byte, fd int) (n int, err error) {
 	if c.out.broken != nil {
 		return 0, c.out.broken
 	}
 	n, err = sys.SendInto(c.fd, data, fd)
+	return max(0, n), c.wroteLocked(n, err)
+}
+
+// wroteLocked says what a call that writes came to.
+func (c *Conn) wroteLocked(n int, err error) error {
 	switch {
-	case err == nil:
-		return n, nil
+	case err == nil && n > 0:
+		return nil
+	case err == nil: // a file that is shorter than it was
+		err = io.ErrUnexpectedEOF
 	case sys.IsWouldBlock(err):
-		return 0, ErrWouldBlock
-	case sys.IsHangup(err):
-		c.out.broken = fmt.Errorf("%w: %w", ErrClosed, err)
-		c.out.drop()
-		return 0, c.out.broken
+		return ErrWouldBlock
 	}
-	return 0, fmt.Errorf("channel: %w", os.NewSyscallError("sendmsg", err))
+	if sys.IsHangup(err) || errors.Is(err, io.ErrUnexpectedEOF) {
+		c.out.broken = fmt.Errorf("%w: %w", ErrClosed, err)
+		c.dropLocked()
+		return c.out.broken
+	}
+	return fmt.Errorf("channel: %w", os.NewSyscallError("send", err))
 }
 
 // checkLocked refuses what would kill a Node peer, as far as it can be seen

@@ -59,15 +59,28 @@ func operations() []operation {
 		return nil
 	}
 	there := func(ctx context.Context, s *subject) error { return errors.Join(gone(ctx, s), s.start(ctx, start...)) }
-	none := func(context.Context, *subject) error { return nil }
 	return []operation{
 		{"start", start, gone, func(list []instance) error { return whole(list, extra, 0, 2) }},
 		{"stop", []string{"stop", extra}, there, func(list []instance) error { return whole(list, extra, 2) }},
 		{"restart", []string{"restart", extra}, there, func(list []instance) error { return whole(list, extra, 2) }},
 		{"delete", []string{"delete", extra}, there, func(list []instance) error { return whole(list, extra, 0, 2) }},
-		{"reload", []string{"reload", "web"}, none, func(list []instance) error { return whole(list, "web", 2) }},
+		{"reload", []string{"reload", "web"}, unrolled, func(list []instance) error { return whole(list, "web", 2) }},
 		{"scale to 3", []string{"scale", "web", "3"}, scaled("2"), func(list []instance) error { return whole(list, "web", 2, 3) }},
 		{"scale to 2", []string{"scale", "web", "2"}, scaled("3"), func(list []instance) error { return whole(list, "web", 2, 3) }},
+	}
+}
+
+// unrolled waits for the end of a reload that goes on without its command: until
+// another one is taken.
+func unrolled(ctx context.Context, s *subject) error {
+	for {
+		err := s.run(ctx, "reload", "web")
+		if err == nil || !strings.Contains(err.Error(), "is going on") {
+			return err
+		}
+		if err := rest(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
 	}
 }
 
@@ -236,7 +249,8 @@ func (s *subject) settles(ctx context.Context, op operation) error {
 
 // record is one line of the journal: docs/state.md.
 type record struct {
-	Key   string `json:"k"`
+	All   []record `json:"all"`
+	Key   string   `json:"k"`
 	Value struct {
 		State struct {
 			Phase string
@@ -249,6 +263,13 @@ type record struct {
 
 // String names the step: what it is about, and how far that is, in the numbers of internal/lifecycle.
 func (r record) String() string {
+	if len(r.All) > 0 {
+		var all []string
+		for _, one := range r.All {
+			all = append(all, one.String())
+		}
+		return strings.Join(all, " + ")
+	}
 	kind, _, _ := strings.Cut(r.Key, "/")
 	words := []string{kind}
 	if kind == "slot" {

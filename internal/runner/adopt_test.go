@@ -2,8 +2,11 @@ package runner
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/spec"
 )
 
@@ -38,6 +41,43 @@ func TestAdopt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A long message that a former runner had half written is ended by the next one;
+// what follows comes after it. Who sent it was not told that it was sent.
+func TestAdoptUnsent(t *testing.T) {
+	first, h := newRig(t), &holder{}
+	first.r.options.Hold = h
+	a := first.spec("echo", "measure", "measure", "wait")
+	k := first.spawn(a)
+	await[Spawned](first, k)
+	long := `{"long":"` + strings.Repeat("x", 1<<20) + `"}`
+	if err := first.r.Send(k, []byte(long)); fault.CodeOf(err) != fault.Timeout {
+		t.Errorf("sent to a process that does not read: %v", err)
+	}
+	first.r.channels.close() // it does nothing more on the channel
+	next := newRig(t)
+	next.r.options.Hold = h
+	next.r.held = heldLives(h.give(t))
+	if !next.r.Adopt(Spawn{Key: k, App: a, Index: 2}) {
+		t.Fatal("nothing to adopt")
+	}
+	await[Adopted](next, k)
+	if err := next.r.WriteLine(k, "end"); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.r.Send(k, []byte(`"after"`)); err != nil {
+		t.Error(err)
+	}
+	if got := string(await[Message](next, k).Data); got != strconv.Itoa(len(long)) {
+		t.Errorf("of the long message came %s bytes, not %d", got, len(long))
+	}
+	if slices.Contains(h.names(), k.heldName(heldUnsent)) {
+		t.Error("what is sent is still held")
+	}
+	next.r.Terminate(k)
+	await[Gone](next, k)
+	await[Gone](first, k)
 }
 
 // What is held of a life that never came to a process is no life; a process that

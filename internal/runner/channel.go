@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/sys"
@@ -243,4 +244,20 @@ func (l *life) send(message []byte) error {
 		return &fault.Error{Code: fault.NotRunning, Op: op, Message: "the process has closed its channel", Err: err}
 	}
 	return &fault.Error{Code: fault.Invalid, Op: op, Message: "cannot be sent", Err: err}
+}
+
+// sent waits until the kernel has what was sent.
+func (l *life) sent() error {
+	late := time.NewTimer(drainTime)
+	defer late.Stop()
+	select {
+	case <-l.conn.Flushed():
+		return nil
+	case <-late.C:
+	case <-l.proc.Exited():
+	}
+	return &fault.Error{
+		Code: fault.Timeout, Op: "send to " + l.spawn.App.Name, Message: "the process does not read its channel",
+		Remedy: "the message may still come to it; restart the process to be sure that it does not",
+	}
 }

@@ -42,6 +42,7 @@ const (
 	heldInput   = "stdin"
 	heldProcess = "process"
 	heldNotify  = "notify"
+	heldUnsent  = "unsent"
 )
 
 // Takes tells whether what is held under name is a Runner's.
@@ -146,6 +147,13 @@ func (l *life) noteReady() {
 	}
 }
 
+// spool keeps the long message that is being sent to a process.
+type spool struct{ *life }
+
+func (s spool) Keep(f *os.File) error { return s.hold(heldUnsent, f, nil) }
+
+func (s spool) Drop() { s.unholdOne(heldUnsent) }
+
 func (l *life) unholdOne(what string) {
 	if l.r.options.Hold != nil {
 		_ = l.r.options.Hold.Delete(l.spawn.Key.heldName(what))
@@ -154,7 +162,7 @@ func (l *life) unholdOne(what string) {
 
 // unhold says that nothing of this life is needed any more.
 func (l *life) unhold() {
-	for _, what := range []string{heldProcess, heldChannel, heldOut, heldErr, heldInput, heldNotify} {
+	for _, what := range []string{heldProcess, heldChannel, heldOut, heldErr, heldInput, heldNotify, heldUnsent} {
 		l.unholdOne(what)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/logs"
 	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/ipc"
 )
 
 const (
@@ -50,7 +51,8 @@ type life struct {
 
 // doors are how a process is reached besides its output, all of them run's.
 type doors struct {
-	fork    *forkChannel  // nil in cluster mode; set before stdin is
+	conn    *ipc.Conn     // our end of its channel; set before stdin is
+	fork    *forkChannel  // who reads it; nil in cluster mode
 	notify  *notifySocket // nil for none
 	listens bool          // it uses the sockets of its app
 	pulse   *pulse

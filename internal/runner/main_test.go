@@ -52,8 +52,11 @@ func app(args []string) int {
 				fmt.Println("got " + in.Text())
 			}
 		case "hear": // one message
-			line, _ := bufio.NewReader(os.NewFile(channelFD, "channel")).ReadString('\n')
+			line, _ := heard().ReadString('\n')
 			fmt.Print("heard " + line)
+		case "measure": // one message, and tells its length on the channel
+			line, _ := heard().ReadString('\n')
+			fmt.Fprintf(os.NewFile(channelFD, "channel"), "%d\n", len(line)-1)
 		case "ignore":
 			signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		case "stray": // a grandchild that holds the output
@@ -90,6 +93,9 @@ func app(args []string) int {
 	}
 	return 0
 }
+
+// heard reads the channel.
+var heard = sync.OnceValue(func() *bufio.Reader { return bufio.NewReader(os.NewFile(channelFD, "channel")) })
 
 func inherit() {
 	n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))

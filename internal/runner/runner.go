@@ -181,13 +181,18 @@ func (r *Runner) WriteLine(k Key, line string) error {
 	return l.writeLine(line)
 }
 
-// Send sends message, a JSON text, on the channel of the process.
+// Send sends message, a JSON text, on the channel of the process. What it has
+// returned nil for the process will get, though the daemon dies at once. It waits a
+// second at most for a process that does not read.
 func (r *Runner) Send(k Key, message []byte) error {
 	l, err := r.running(k)
+	if err == nil {
+		err = l.send(message)
+	}
 	if err != nil {
 		return err
 	}
-	return l.send(message)
+	return l.sent()
 }
 
 // Tail returns the last lines that the process wrote, oldest first.

@@ -196,17 +196,27 @@ func (l *life) openChannel() (theirs *os.File, err error) {
 
 // giveChannel gives our end of the channel to who reads it. It takes ours.
 func (l *life) giveChannel(ours *os.File) error {
-	conn, err := ipc.NewConn(ours, ipc.ConnOptions{Resumed: l.former != nil})
+	o := ipc.ConnOptions{Resumed: l.former != nil}
+	if l.r.options.Hold != nil {
+		o.Spool = spool{l}
+	}
+	if l.former != nil {
+		o.Unsent = l.former.take(heldUnsent)
+	}
+	conn, err := ipc.NewConn(ours, o)
 	if err != nil {
 		return errors.Join(err, ours.Close())
 	}
+	l.conn = conn
 	err = l.holdFD(heldChannel, conn.Fd(), 0, l.channelMeta())
 	switch {
 	case err != nil:
 	case l.worker != 0:
 		err = l.joinCluster(conn)
 	default:
-		l.fork, err = l.r.channels.add(l, conn)
+		if l.fork, err = l.r.channels.add(l, conn); err == nil {
+			l.fork.flush() // what a former runner could not send
+		}
 	}
 	if err != nil {
 		conn.Close()

@@ -1,6 +1,8 @@
 package sys
 
 import (
+	"io"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -61,6 +63,37 @@ func recvmsg(fd int, msg *unix.Msghdr, flags int) (int, error) {
 		}
 		return int(n), nil
 	}
+}
+
+// SendFile sends up to n bytes of f, from its position on, and moves that by as many
+// in the same call: whoever has a duplicate of f knows how far it got, though this
+// process is killed within.
+func SendFile(fd int, f *os.File, n int) (sent int, err error) {
+	cerr := control(f, func(from int) error {
+		for {
+			sent, err = unix.Sendfile(fd, from, nil, n)
+			if err != unix.EINTR {
+				return nil
+			}
+		}
+	})
+	if cerr != nil {
+		return 0, cerr
+	}
+	return max(0, sent), err
+}
+
+// Left is how many bytes f has from its position on.
+func Left(f *os.File) (int, error) {
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return int(info.Size() - at), nil
 }
 
 // SendInto is [Send].
