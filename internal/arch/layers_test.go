@@ -14,7 +14,7 @@ var rows = [][]string{
 	1:  {"internal/wire", "internal/lifecycle", "internal/spec"},
 	2:  {"internal/sys", "internal/event"},
 	3:  {"ipc", "internal/procs", "internal/machine"},
-	4:  {"child", "process"},
+	4:  {"child", "process", "thread"},
 	5:  {"cluster", "internal/logs"},
 	6:  {"internal/keeper", "internal/runner", "internal/state"},
 	7:  {"internal/supervisor", "internal/api"},
@@ -28,7 +28,7 @@ var rows = [][]string{
 var beside = []string{"internal/arch", "internal/proctest", "internal/loadgen", "internal/tools", "examples", "bench"}
 
 // public packages know no app, policy or daemon; examples use nothing else.
-var public = []string{"ipc", "child", "process", "cluster"}
+var public = []string{"ipc", "child", "process", "cluster", "thread"}
 
 // pure packages, and every core.go, decide and never do: they import these of
 // the standard library and no more.
