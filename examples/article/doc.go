@@ -9,5 +9,6 @@
 //	s6-handles   sockets that travel with a message, Go and Node either way
 //	s7-guard     a master that keeps its workers alive, and a worker that announces its end
 //	s10-ending   find processes, end them, leave nobody behind
+//	s12-threads  worker threads: copies, ports, errors, exit codes, an end for a loop
 //	own-cluster  programs that use cluster or fork themselves, under tend
 package article

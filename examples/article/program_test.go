@@ -137,12 +137,12 @@ func (p *program) ends(code int) []string {
 func (p *program) signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
 
 // build compiles a program of the module and returns its path.
-func build(t *testing.T, pkg string) string {
+func build(t *testing.T, pkg string, env ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
 	cmd := exec.Command("go", "build", "-o", path, pkg)
 	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}

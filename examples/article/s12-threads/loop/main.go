@@ -1,0 +1,10 @@
+// A program that never ends by itself, for an isolate.
+package main
+
+import "fmt"
+
+func main() {
+	fmt.Println("looping")
+	for {
+	}
+}
