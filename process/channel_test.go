@@ -20,7 +20,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, proctest.Role{Name: "child", Run: child})
+	proctest.Main(m,
+		proctest.Role{Name: "child", Run: child},
+		proctest.Role{Name: "titled", Run: titled},
+		proctest.Role{Name: "life", Run: live},
+	)
 }
 
 // child is a Go program under a Node parent.

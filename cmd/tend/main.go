@@ -27,7 +27,7 @@ func main() {
 		fail(err)
 	}
 	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals}
-	stdio.Width, stdio.Terminal = sys.Terminal(os.Stdout)
+	stdio.Width, _, stdio.Terminal = sys.Terminal(os.Stdout)
 	if stdio.Program, err = os.Executable(); err != nil {
 		fail(err)
 	}

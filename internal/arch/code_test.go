@@ -205,7 +205,7 @@ var forbidden = []struct {
 	{"os", "FindProcess", []string{"internal/sys"}, "pids are reused, process descriptors are not"},
 	{"time", "Sleep", nil, "wait for what you wait for"},
 	{"os", "WriteFile", nil, "write beside, sync, rename; else a crash leaves half a file"},
-	{"os", "Exit", []string{"cmd/tend"}, "deferred work is skipped; return an error to main"},
+	{"os", "Exit", []string{"cmd/tend", "process"}, "deferred work is skipped; return an error to main"},
 	{"context", "Background", []string{"cmd/tend"}, "take the caller's ctx"},
 	{"context", "TODO", nil, "take the caller's ctx"},
 	{"fmt", "Print", []string{"internal/cli"}, "only the command line talks to a person"},

@@ -12,6 +12,7 @@ import (
 var ErrLocked = errors.New("locked by another process")
 
 func Lock(*os.File, bool) error                           { return ErrUnsupported }
+func SetArguments(string) error                           { return ErrUnsupported }
 func SetTitle(string) error                               { return ErrUnsupported }
 func Subreaper() error                                    { return ErrUnsupported }
 func PacketPair(string) (a, b *os.File, err error)        { return nil, nil, ErrUnsupported }

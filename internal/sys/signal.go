@@ -83,3 +83,6 @@ func parseRealTime(name string) (syscall.Signal, bool) {
 	}
 	return 0, false
 }
+
+// Raise sends sig to this process.
+func Raise(sig syscall.Signal) error { return unix.Kill(unix.Getpid(), sig) }

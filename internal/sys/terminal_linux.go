@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Terminal tells whether f is a terminal, and its width in columns; 0 if it
-// does not know.
-func Terminal(f *os.File) (width int, ok bool) {
+// Terminal tells whether f is a terminal, and its size in columns and rows; 0 if
+// it does not know.
+func Terminal(f *os.File) (width, height int, ok bool) {
 	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return int(ws.Col), true
+	return int(ws.Col), int(ws.Row), true
 }

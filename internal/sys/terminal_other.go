@@ -5,4 +5,4 @@ package sys
 import "os"
 
 // Terminal cannot tell here.
-func Terminal(*os.File) (width int, ok bool) { return 0, false }
+func Terminal(*os.File) (width, height int, ok bool) { return 0, 0, false }
