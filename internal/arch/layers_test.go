@@ -15,7 +15,7 @@ var rows = [][]string{
 	2:  {"internal/sys", "internal/event"},
 	3:  {"ipc", "internal/procs", "internal/machine"},
 	4:  {"child", "process", "thread"},
-	5:  {"cluster", "isolate", "internal/logs"},
+	5:  {"cluster", "pool", "isolate", "internal/logs"},
 	6:  {"internal/keeper", "internal/runner", "internal/state"},
 	7:  {"internal/supervisor", "internal/api"},
 	8:  {},
@@ -28,7 +28,7 @@ var rows = [][]string{
 var beside = []string{"internal/arch", "internal/proctest", "internal/loadgen", "internal/tools", "examples", "bench"}
 
 // public packages know no app, policy or daemon; examples use nothing else.
-var public = []string{"ipc", "child", "process", "cluster", "thread", "isolate", "isolate/guest"}
+var public = []string{"ipc", "child", "process", "cluster", "pool", "thread", "isolate", "isolate/guest"}
 
 // pure packages, and every core.go, decide and never do: they import these of
 // the standard library and no more.

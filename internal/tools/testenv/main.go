@@ -28,7 +28,7 @@ import (
 var (
 	nodes   = []string{"18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0"}
 	bun     = "1.4.5"
-	modules = []string{"express@5.3.0", "fastify@5.12.8", "pm2@7.0.4", "socket.io@4.8.4", "socket.io-client@4.8.4"}
+	modules = []string{"express@5.3.0", "fastify@5.12.8", "piscina@5.3.2", "pm2@7.0.4", "socket.io@4.8.4", "socket.io-client@4.8.4"}
 )
 
 func main() {

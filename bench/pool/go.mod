@@ -1,0 +1,17 @@
+// A module of its own: users of the libraries never see what is only compared with.
+module github.com/tendproc/tend/bench/pool
+
+go 1.26.0
+
+require (
+	github.com/alitto/pond/v2 v2.7.1
+	github.com/panjf2000/ants/v2 v2.12.1
+	github.com/tendproc/tend v0.0.0
+)
+
+require (
+	golang.org/x/sync v0.11.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+replace github.com/tendproc/tend => ../..

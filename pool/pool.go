@@ -1,0 +1,497 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options bound a [Pool]. The zero value is usable.
+type Options struct {
+	// Size is how many tasks run at once; 0 means what the Executor says.
+	Size int
+	// Queue is how many more may wait for a worker. 0 means none.
+	Queue int
+	// Spares is how many workers beside those that the tasks need are kept started,
+	// so that one is at hand when another dies or is replaced, or a burst comes.
+	// They are started with the first task, or by [Pool.Warm].
+	Spares int
+}
+
+// Pool runs tasks on the workers of one [Executor], in the order in which they
+// came. Workers are started when tasks need them, and kept. Its methods, and
+// [Run], [Submit] and [TrySubmit], may be called from any goroutine.
+type Pool struct {
+	options Options
+	life    life
+	epoch   time.Time
+
+	mu      sync.Mutex // guards the rest
+	queue   list       // admitted, without a worker
+	waiting list       // not admitted: the pool is full
+	inside  int        // admitted and not ended
+	slots   map[*slot]bool
+	idle    []*slot // the last one used at the end
+	active  int     // slots that are not idle and not being started
+	closed  bool
+	refused time.Duration // when a worker could not be started
+	count   counters
+
+	drained chan struct{} // closed when closed and inside is 0
+	running sync.WaitGroup
+}
+
+// life is how workers begin and end.
+type life struct {
+	start  func() (Worker, error)
+	end    func(Worker)
+	force  context.CancelCauseFunc // ends every worker
+	forced <-chan struct{}
+	detach func() bool // from the context given to New
+}
+
+// slot is the place of one worker.
+type slot struct {
+	worker Worker // nil while it is being started
+	run    func() // works until the queue is empty
+}
+
+// refusalPause is how long workers are not started after one could not be, while
+// others do the work.
+const refusalPause = time.Second
+
+// New returns a pool. The end of ctx closes it by force. Whoever makes a pool
+// closes it.
+func New(ctx context.Context, e Executor, o Options) *Pool {
+	if o.Size <= 0 {
+		o.Size = max(e.Size(), 1)
+	}
+	p := &Pool{options: o, epoch: time.Now(), slots: map[*slot]bool{}, drained: make(chan struct{})}
+	own, force := context.WithCancelCause(context.WithoutCancel(ctx))
+	booting := make(chan struct{}, runtime.GOMAXPROCS(0)) // more at once only take each other's time
+	p.life = life{
+		start: func() (Worker, error) {
+			booting <- struct{}{}
+			defer func() { <-booting }()
+			return e.Start(own)
+		},
+		end:    func(w Worker) { _ = w.Close(own) },
+		force:  force,
+		forced: own.Done(),
+	}
+	p.life.detach = context.AfterFunc(ctx, p.halt)
+	return p
+}
+
+// Warm starts all workers, spares too, and returns when they can take tasks, or the
+// errors of those that cannot be started.
+func (p *Pool) Warm(ctx context.Context) error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	missing := p.options.Size + p.options.Spares - len(p.slots)
+	started := make(chan error, max(missing, 0))
+	for range missing {
+		s := p.newSlotLocked()
+		p.running.Go(func() { started <- p.boot(s) })
+	}
+	p.mu.Unlock()
+	var errs []error
+	for range missing {
+		select {
+		case err := <-started:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close takes no more tasks, waits until those it has are done, and ends the
+// workers. If ctx ends before, they are ended by force: tasks that wait fail with
+// ErrClosed, those that run in processes too. Tasks on a [Thread] cannot be ended:
+// then Close does not wait for them and returns an error. It may be called more
+// than once.
+func (p *Pool) Close(ctx context.Context) error {
+	p.life.detach()
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		p.dropLocked(&p.waiting)
+		p.drainedLocked()
+	}
+	p.mu.Unlock()
+	detach := context.AfterFunc(ctx, p.halt)
+	defer detach()
+	select {
+	case <-p.drained:
+	case <-p.life.forced:
+		if n := p.unstoppable(); n > 0 {
+			return fmt.Errorf("close pool: %d tasks still run: %w", n, context.Cause(ctx))
+		}
+	}
+	<-p.drained
+	p.dismiss()
+	p.running.Wait()
+	p.life.force(ErrClosed)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// halt closes by force.
+func (p *Pool) halt() {
+	p.mu.Lock()
+	p.closed = true
+	p.dropLocked(&p.waiting)
+	p.inside -= p.queue.n
+	p.dropLocked(&p.queue)
+	p.drainedLocked()
+	p.mu.Unlock()
+	p.life.force(ErrClosed)
+	p.dismiss()
+}
+
+func (p *Pool) dropLocked(l *list) {
+	for j := l.pop(); j != nil; j = l.pop() {
+		j.end(ErrClosed)
+	}
+}
+
+func (p *Pool) drainedLocked() {
+	select {
+	case <-p.drained:
+	default:
+		if p.closed && p.inside == 0 {
+			close(p.drained)
+		}
+	}
+}
+
+// unstoppable counts the tasks that no force can end.
+func (p *Pool) unstoppable() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := range p.slots {
+		if s.worker != nil && s.worker.Lost() == nil && !slices.Contains(p.idle, s) {
+			n++
+		}
+	}
+	return n
+}
+
+// dismiss ends the idle workers.
+func (p *Pool) dismiss() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.idle {
+		delete(p.slots, s)
+		p.running.Go(func() { p.life.end(s.worker) })
+	}
+	p.idle = nil
+}
+
+func (p *Pool) now() time.Duration { return time.Since(p.epoch) }
+
+// entry says what to do with a task when the pool is full.
+type entry int
+
+const (
+	wait    entry = iota // for the end of the task
+	waitFor              // for its admission
+	refuse
+)
+
+func (p *Pool) enter(j *job, e entry) error {
+	admitted, err := p.submit(j, e)
+	if admitted == nil {
+		return err
+	}
+	return <-admitted
+}
+
+func (p *Pool) submit(j *job, e entry) (admitted <-chan error, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	full := p.inside >= p.options.Size+p.options.Queue
+	switch {
+	case p.closed:
+		return nil, ErrClosed
+	case full && e == refuse:
+		return nil, ErrFull
+	case full && e == waitFor:
+		j.admitted = make(chan error, 1)
+	}
+	if e != wait && j.ctx.Done() != nil {
+		j.stop = context.AfterFunc(j.ctx, func() { p.abandon(j) })
+	}
+	j.since = p.now()
+	if full {
+		p.waiting.push(j)
+	} else {
+		p.admitLocked(j)
+	}
+	return j.admitted, nil
+}
+
+func (p *Pool) admitLocked(j *job) {
+	j.admit(nil)
+	p.inside++
+	p.queue.push(j)
+	p.wakeLocked()
+}
+
+// wakeLocked lets an idle worker look at the queue, and starts those that are missing.
+func (p *Pool) wakeLocked() {
+	if n := len(p.idle); n > 0 && p.queue.n > 0 && p.active < p.options.Size {
+		s := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.goLocked(s)
+	}
+	p.fillLocked()
+}
+
+func (p *Pool) goLocked(s *slot) {
+	p.active++
+	p.running.Add(1)
+	go s.run()
+}
+
+// fillLocked starts the workers that are missing.
+func (p *Pool) fillLocked() {
+	want := min(p.options.Size, p.inside)
+	if !p.closed && (p.inside > 0 || len(p.slots) > 0) {
+		want += p.options.Spares
+	}
+	for len(p.slots) < want {
+		if len(p.slots) > 0 && p.refused != 0 && p.now()-p.refused < refusalPause {
+			return
+		}
+		s := p.newSlotLocked()
+		p.running.Go(func() { _ = p.boot(s) })
+	}
+}
+
+func (p *Pool) newSlotLocked() *slot {
+	s := &slot{}
+	s.run = func() { p.work(s) }
+	p.slots[s] = true
+	return s
+}
+
+// boot starts a worker. If it cannot and there is no other, the task that has
+// waited longest fails: each is worth one try.
+func (p *Pool) boot(s *slot) error {
+	w, err := p.life.start()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		delete(p.slots, s)
+		p.refused = p.now()
+		if len(p.slots) == 0 {
+			if j := p.queue.pop(); j != nil {
+				p.leaveLocked(j, err)
+			}
+			if p.queue.n > 0 {
+				p.fillLocked()
+			}
+		}
+		return err
+	}
+	s.worker = w
+	p.refused = 0
+	if p.closed && p.inside == 0 {
+		delete(p.slots, s)
+		p.running.Go(func() { p.life.end(w) })
+		return nil
+	}
+	p.idle = append(p.idle, s)
+	if lost := w.Lost(); lost != nil {
+		p.running.Go(func() {
+			<-lost
+			p.lost(s)
+		})
+	}
+	if p.queue.n > 0 {
+		p.wakeLocked()
+	}
+	return nil
+}
+
+// lost takes a worker away that died without a task.
+func (p *Pool) lost(s *slot) {
+	p.mu.Lock()
+	i := slices.Index(p.idle, s)
+	if i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+		delete(p.slots, s)
+		p.count.replaced++
+		p.fillLocked()
+	}
+	p.mu.Unlock()
+	if i >= 0 {
+		p.life.end(s.worker)
+	}
+}
+
+// errGoexit is what a task that ended its goroutine failed with.
+var errGoexit = errors.New("it called runtime.Goexit")
+
+// work runs tasks on one worker until the queue is empty.
+func (p *Pool) work(s *slot) {
+	defer p.running.Done()
+	var j *job
+	defer func() {
+		if j == nil {
+			return
+		}
+		// The task left by Goexit, and this goroutine ends.
+		if next := p.step(s, j, fmt.Errorf("task %s: %w", j.call.Name(), errGoexit)); next != nil {
+			p.requeue(s, next)
+		}
+	}()
+	for j = p.step(s, nil, nil); j != nil; {
+		j = p.step(s, j, p.do(s.worker, j))
+	}
+}
+
+// requeue gives a task back that this goroutine cannot run, and the worker another.
+func (p *Pool) requeue(s *slot, j *job) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue.pushFront(j)
+	p.running.Add(1)
+	go s.run()
+}
+
+// step notes how a task ended, and takes the next for the same worker; nil if the
+// worker has none.
+func (p *Pool) step(s *slot, j *job, err error) (next *job) {
+	p.mu.Lock()
+	now := p.now()
+	if j != nil {
+		p.count.run.add(now - j.since)
+		p.finishLocked(j, err)
+	}
+	if s.worker.Spent() {
+		delete(p.slots, s)
+		p.active--
+		p.count.replaced++
+		p.wakeLocked()
+		p.mu.Unlock()
+		p.life.end(s.worker)
+		return nil
+	}
+	if next = p.queue.pop(); next == nil {
+		p.active--
+		p.idle = append(p.idle, s)
+		p.mu.Unlock()
+		return nil
+	}
+	p.count.wait.add(now - next.since)
+	next.since = now
+	p.mu.Unlock()
+	return next
+}
+
+// finishLocked ends the task, or has it run again.
+func (p *Pool) finishLocked(j *job, err error) {
+	crash, crashed := errors.AsType[*CrashError](err)
+	switch {
+	case !crashed || j.ended:
+	case isDone(p.life.forced):
+		err = ErrClosed
+	case j.ctx.Err() != nil:
+		err = context.Cause(j.ctx)
+	default:
+		p.count.crashed++
+		crash.Task = j.call.Name()
+		if j.tries < j.limits.retries {
+			j.tries++
+			j.since = p.now()
+			p.queue.pushFront(j)
+			return
+		}
+	}
+	p.leaveLocked(j, err)
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// leaveLocked ends an admitted task; the next comes in.
+func (p *Pool) leaveLocked(j *job, err error) {
+	p.inside--
+	p.count.done++
+	if err != nil || j.loose {
+		p.count.failed++
+	}
+	j.end(err)
+	if next := p.waiting.pop(); next != nil {
+		p.admitLocked(next)
+	}
+	p.drainedLocked()
+}
+
+// do runs one task on a worker.
+func (p *Pool) do(w Worker, j *job) error {
+	ctx := j.ctx
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if j.limits.timeout <= 0 {
+		return w.Do(ctx, j.call)
+	}
+	over := &TimeoutError{Task: j.call.Name(), After: j.limits.timeout}
+	ctx, cancel := context.WithTimeoutCause(ctx, over.After, over)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		if context.Cause(ctx) == over { //nolint:errorlint // this very one
+			p.expire(j, over)
+		}
+	})
+	defer stop()
+	return w.Do(ctx, j.call)
+}
+
+// expire tells the caller of a task that its time is over.
+func (p *Pool) expire(j *job, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !j.ended {
+		j.loose = true
+		j.end(err)
+	}
+}
+
+// abandon takes a task out that waits, as its ctx has ended. It returns false if
+// the task runs or has ended.
+func (p *Pool) abandon(j *job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch j.in {
+	case nil:
+		return false
+	case &p.waiting:
+		p.waiting.remove(j)
+		j.end(context.Cause(j.ctx))
+	default:
+		p.queue.remove(j)
+		p.leaveLocked(j, context.Cause(j.ctx))
+	}
+	return true
+}

@@ -1,0 +1,264 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/procs"
+	"github.com/tendproc/tend/internal/sys"
+	"github.com/tendproc/tend/ipc"
+)
+
+// Process runs tasks in processes of their own, one task at a time in each. The zero
+// value starts this program again, whose main has to call [IsWorker] and [Serve].
+//
+// When the pool is closed, or its program dies, the workers' channels end; a worker
+// ends then by itself. Closing kills those that do not, and whatever they started.
+type Process struct {
+	// Path is another program: a Node script (.js, .mjs, .ts, …), or an executable
+	// that speaks the channel. "" means this program.
+	Path string
+	Args []string
+	// Fork says how Path is started, and of this program what Dir, Env, Silent,
+	// Session and Credential say.
+	Fork child.ForkOptions
+
+	// Grace is how long a task may go on when its ctx has ended or its time is
+	// over. The worker is told; if it answers within the grace it goes on. 0 means
+	// that the worker is killed at once.
+	Grace time.Duration
+	// MaxTasks is how many tasks a worker does before it is replaced; 0 means no bound.
+	MaxTasks int
+	// MaxRSS is how much resident memory, in bytes, a worker may have after a task
+	// before it is replaced; 0 means no bound. It is read at most every 50 ms.
+	MaxRSS uint64
+	// StartTimeout bounds the time until a worker says that it is ready; 0 means 30 s.
+	StartTimeout time.Duration
+}
+
+const (
+	// workerVar tells a program that it is a pool's worker.
+	workerVar     = "TEND_POOL_WORKER"
+	uniqueIDVar   = "NODE_UNIQUE_ID" // a cluster's, which a worker of ours does not belong to
+	startTimeout  = 30 * time.Second
+	leaveTimeout  = 5 * time.Second // for a worker without a task
+	memoryCadence = 50 * time.Millisecond
+)
+
+// Size is the number of processors that this program may use.
+func (e Process) Size() int { return runtime.GOMAXPROCS(0) }
+
+// Start forks a worker and waits until it is ready.
+func (e Process) Start(ctx context.Context) (Worker, error) {
+	p, err := e.fork()
+	if err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	w := &processWorker{rules: e, p: p, ch: ipc.NewChannel(p.Conn())}
+	w.detach = context.AfterFunc(ctx, w.kill)
+	limit := e.StartTimeout
+	if limit == 0 {
+		limit = startTimeout
+	}
+	ready, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready within %v", limit))
+	defer cancel()
+	if err := w.ready(ready); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	return w, nil
+}
+
+func (e Process) fork() (*child.Process, error) {
+	if e.Path != "" {
+		return child.Fork(e.Path, e.Args, e.Fork)
+	}
+	if os.Getenv(workerVar) != "" {
+		return nil, fmt.Errorf("this process is itself a pool's worker: its main must call IsWorker and Serve before it makes a pool")
+	}
+	env := e.Fork.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, uniqueIDVar+"=") })
+	cmd := child.Command{
+		Path: sys.SelfPath, Argv0: os.Args[0], Args: e.Args, Env: append(env, workerVar+"=1"), Dir: e.Fork.Dir,
+		Stdio:   []child.Stdio{child.Ignore(), child.Inherit(1), child.Inherit(2), child.IPC(ipc.JSON)},
+		Session: e.Fork.Session, Credential: e.Fork.Credential,
+	}
+	if e.Fork.Silent {
+		cmd.Stdio[1], cmd.Stdio[2] = child.Ignore(), child.Ignore()
+	}
+	return child.Start(cmd)
+}
+
+// processWorker is one worker process. All but kill is called by one goroutine at a time.
+type processWorker struct {
+	rules  Process
+	p      *child.Process
+	ch     *ipc.Channel
+	detach func() bool // from the context that ends it by force
+
+	id     uint64 // of the last task
+	buf    []byte
+	spent  bool
+	reader procs.Reader
+	read   time.Time // when its memory was looked at
+}
+
+func (w *processWorker) kill() { _ = w.p.Signal(syscall.SIGKILL) } // it may have ended
+
+// ready waits for the worker's word. On error nothing of it is left.
+func (w *processWorker) ready(ctx context.Context) error {
+	for {
+		a, err := w.receive(ctx)
+		if err == nil && !a.Ready {
+			continue
+		}
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+			w.end(ctx)
+			return err
+		}
+		return &CrashError{PID: w.p.PID(), Exit: w.end(ctx)}
+	}
+}
+
+// receive returns the next message that may be an answer.
+func (w *processWorker) receive(ctx context.Context) (a answer, err error) {
+	m, err := w.ch.Receive(ctx)
+	if err != nil {
+		return a, err
+	}
+	if m.Handle != nil {
+		m.Handle.Close()
+	}
+	if out, ok := quickOutput(m.Data, w.id); ok {
+		return answer{ID: w.id, Out: out, whole: m.Data}, nil
+	}
+	if m.Decode(&a) != nil {
+		a = answer{} // none of ours
+	}
+	return a, nil
+}
+
+// end kills what is left of the worker, and says how it ended.
+func (w *processWorker) end(ctx context.Context) child.Exit {
+	w.detach()
+	exit, _ := w.p.Stop(context.WithoutCancel(ctx), child.StopOptions{})
+	w.ch.Close()
+	w.p.Close()
+	w.spent = true
+	return exit
+}
+
+// Do sends the task and waits for the answer.
+func (w *processWorker) Do(ctx context.Context, c Call) (err error) {
+	w.id++
+	if w.buf, err = appendRequest(w.buf[:0], w.id, c); err != nil {
+		return err
+	}
+	enough := w.giveUpAt(ctx)
+	a, err := w.ask(context.WithoutCancel(ctx))
+	enough()
+	if err != nil {
+		exit := w.end(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &CrashError{PID: w.p.PID(), Exit: exit}
+	}
+	w.account()
+	if ctx.Err() != nil { // answered within the grace
+		return context.Cause(ctx)
+	}
+	w.spent = w.spent || a.Panic != nil
+	return a.settle(c)
+}
+
+func (w *processWorker) ask(ctx context.Context) (a answer, err error) {
+	if err := w.ch.SendRaw(ctx, w.buf); err != nil {
+		return a, err
+	}
+	for a.ID != w.id {
+		if a, err = w.receive(ctx); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// giveUpAt sees to it that the task does not outlast ctx by more than the grace.
+// enough says that the task is done; after it the worker is not killed for this.
+func (w *processWorker) giveUpAt(ctx context.Context) (enough func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	answered, finished := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(finished)
+		if w.rules.Grace > 0 && w.ch.SendRaw(context.WithoutCancel(ctx), appendCancel(nil, w.id)) == nil {
+			timer := time.NewTimer(w.rules.Grace)
+			defer timer.Stop()
+			select {
+			case <-answered:
+				return
+			case <-timer.C:
+			}
+		}
+		w.spent = true
+		w.kill()
+	})
+	return func() {
+		close(answered)
+		if !stop() {
+			<-finished
+		}
+	}
+}
+
+// account tells whether the worker has done its share.
+func (w *processWorker) account() {
+	if w.rules.MaxTasks > 0 && w.id >= uint64(w.rules.MaxTasks) {
+		w.spent = true
+	}
+	if w.rules.MaxRSS == 0 {
+		return
+	}
+	if now := time.Now(); now.Sub(w.read) >= memoryCadence {
+		w.read = now
+		st, err := w.reader.Stat(w.p.PID())
+		w.spent = w.spent || err == nil && st.RSS > w.rules.MaxRSS
+	}
+}
+
+// Spent tells that the worker ended, or has done its share.
+func (w *processWorker) Spent() bool {
+	select {
+	case <-w.p.Exited():
+		return true
+	default:
+		return w.spent
+	}
+}
+
+// Lost is closed when the process has ended.
+func (w *processWorker) Lost() <-chan struct{} { return w.p.Exited() }
+
+// Close ends the channel, upon which a worker exits, and kills what does not.
+func (w *processWorker) Close(ctx context.Context) error {
+	w.ch.Close()
+	_, err := w.p.Stop(ctx, child.StopOptions{Grace: leaveTimeout, First: func() error { return nil }})
+	w.detach()
+	w.p.Close()
+	return err
+}
