@@ -33,8 +33,11 @@ func (c census) String() string {
 		n    int
 		what string
 	}{
-		{c.daemon, "fds of the daemon"}, {c.keeper, "fds of the keeper"},
-		{c.worker, "fds of a worker"}, {c.processes, "processes"}, {c.files, "files"},
+		{c.daemon, "fds of the daemon"},
+		{c.keeper, "fds of the keeper"},
+		{c.worker, "fds of a worker"},
+		{c.processes, "processes"},
+		{c.files, "files"},
 	} {
 		if one.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", one.n, one.what))

@@ -61,13 +61,3 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("found %v", s.Found())
 	}
 }
-
-func copyOf(t *testing.T, dir string) string {
-	to := t.TempDir()
-	for _, name := range []string{"state.json", "state.journal"} {
-		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-			os.WriteFile(filepath.Join(to, name), text, 0o600)
-		}
-	}
-	return to
-}

@@ -56,8 +56,13 @@ type Store struct {
 	size    int64     // of the journal's good part
 	version uint64    // counts changes
 	synced  uint64    // the last version known to be on the disk
-	failed  error     // why it cannot be written; nil if it can
-	retryAt time.Time
+	trouble
+}
+
+// trouble is with a disk that refuses.
+type trouble struct {
+	failed  error     // why the state cannot be written; nil if it can
+	retryAt time.Time // not before
 }
 
 // Open reads what is in dir. It fails where a newer version has written, or

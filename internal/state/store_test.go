@@ -288,3 +288,13 @@ func TestTogether(t *testing.T) {
 		other.Close()
 	}
 }
+
+func copyOf(t *testing.T, dir string) string {
+	to := t.TempDir()
+	for _, name := range []string{"state.json", "state.journal"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
+			os.WriteFile(filepath.Join(to, name), text, 0o600)
+		}
+	}
+	return to
+}
