@@ -132,6 +132,10 @@ func (c *Client) Reset(ctx context.Context, req spec.Act) (out event.Outcome, er
 	return out, c.post(ctx, "reset", req, &out)
 }
 
+func (c *Client) Apply(ctx context.Context, req spec.Apply) (out event.Applied, err error) {
+	return out, c.post(ctx, "apply", req, &out)
+}
+
 func (c *Client) Scale(ctx context.Context, app, number string) (out event.Outcome, err error) {
 	return out, c.post(ctx, "scale", scaleRequest{App: app, Number: number}, &out)
 }

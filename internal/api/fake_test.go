@@ -78,6 +78,13 @@ func outcome() event.Outcome {
 	return event.Outcome{Instances: []event.Instance{sampleInstance()}, Warnings: []string{"port 80 needs root"}}
 }
 
+func applied() event.Applied {
+	return event.Applied{Outcome: outcome(), Changes: []event.Change{{
+		App: "web", Do: event.DoReload, From: 2, To: 4,
+		Fields: []spec.Difference{{Field: "kill_timeout", Old: "1.6s", New: "3s"}, {Field: "env.B", New: "<ü>"}},
+	}}}
+}
+
 func startFailed() error {
 	return &fault.Error{
 		Code: fault.StartFailed, Op: "start web", Message: "it ended with exit status 1",
@@ -147,6 +154,12 @@ func (f *fake) Delete(_ context.Context, req spec.Act) (event.Outcome, error) {
 
 func (f *fake) Reset(_ context.Context, req spec.Act) (event.Outcome, error) {
 	return f.act("reset", req)
+}
+
+func (f *fake) Apply(_ context.Context, req spec.Apply) (event.Applied, error) {
+	data, _ := json.Marshal(req)
+	f.note("apply %s", data)
+	return applied(), nil
 }
 
 func (f *fake) Scale(_ context.Context, app, number string) (event.Outcome, error) {

@@ -41,6 +41,9 @@ var answers = map[string]answer{
 	"stop":     act(Service.Stop),
 	"delete":   act(Service.Delete),
 	"reset":    act(Service.Reset),
+	"apply": func(s *Server, r *http.Request, body any) (any, error) {
+		return s.svc.Apply(r.Context(), *body.(*spec.Apply))
+	},
 	"scale": func(s *Server, r *http.Request, body any) (any, error) {
 		b := body.(*scaleRequest)
 		return s.svc.Scale(r.Context(), b.App, b.Number)

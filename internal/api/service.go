@@ -34,6 +34,9 @@ type Service interface {
 	Stop(ctx context.Context, req spec.Act) (event.Outcome, error)
 	Delete(ctx context.Context, req spec.Act) (event.Outcome, error)
 	Reset(ctx context.Context, req spec.Act) (event.Outcome, error)
+	// Apply makes the apps of a configuration file what it says: none of them, with an
+	// error that names app and key, unless all can be resolved.
+	Apply(ctx context.Context, req spec.Apply) (event.Applied, error)
 	// Scale sets the number of instances of an app: "4", "+2", "-1".
 	Scale(ctx context.Context, app, number string) (event.Outcome, error)
 

@@ -65,6 +65,13 @@ func commands(t *testing.T, s api.Service, f *fake) {
 			t.Errorf("%s arrived as %s", verb, got)
 		}
 	}
+	apply := spec.Apply{
+		Apps: []spec.Declared{{Word: "app.js", Options: start.Options, Origin: "/srv/a.yml"}}, How: spec.Declaring, Prune: []string{"/srv/a.yml"},
+		DryRun: true, Parallel: 2, UpdateEnv: true, Caller: start.Caller,
+	}
+	done, err := s.Apply(t.Context(), apply)
+	same(t, "apply", done, applied(), err)
+	asked(t, f, "apply "+encode(t, apply))
 	out, err = s.Scale(t.Context(), "web", "+2")
 	same(t, "scale", out, outcome(), err)
 	out, err = s.Signal(t.Context(), "all", "SIGUSR2")

@@ -128,6 +128,27 @@ func (f *fakeService) outcome(verb, target string) (out event.Outcome, err error
 	return out, err
 }
 
+// Apply starts what is not there, and keeps the rest but for one made-up change.
+func (f *fakeService) Apply(_ context.Context, req spec.Apply) (out event.Applied, err error) {
+	req.Caller.Env = nil
+	f.note("apply", req)
+	for _, d := range req.Apps {
+		c := event.Change{App: *d.Options.Name, Do: event.DoStart, To: 1}
+		for _, in := range f.snap.Instances {
+			if in.App == c.App {
+				out.Instances = append(out.Instances, in)
+				c.From, c.Do = c.From+1, event.DoReload
+				c.Fields = []spec.Difference{{Field: "kill_timeout", Old: "1.6s", New: "3s"}, {Field: "env.A", New: "1"}, {Field: "env.OLD", Old: "x"}}
+			}
+		}
+		out.Changes = append(out.Changes, c)
+	}
+	for range req.Prune {
+		out.Changes = append(out.Changes, event.Change{App: "former", Do: event.DoDelete, From: 2})
+	}
+	return out, nil
+}
+
 func (f *fakeService) Ping(context.Context) (event.Info, error) {
 	info := event.Info{Version: "1.0.0", API: 1, PID: 100, KeeperPID: 99, Home: "/home/ann", StartedAt: fakeNow}
 	if f.pid != 0 {

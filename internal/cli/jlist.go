@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"maps"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -48,6 +49,7 @@ func records(snap event.Snapshot) []record {
 		if app := apps[in.App]; app != nil {
 			addEnvironment(r.Env, app.Spec)
 			addDeclared(r.Env, app.Spec)
+			addIncrement(r.Env, app.Spec, in.Index)
 		}
 		addState(r.Env, in)
 		list = append(list, r)
@@ -61,6 +63,17 @@ func addEnvironment(to map[string]any, a spec.App) {
 		to[key] = value
 	}
 	to["env"] = a.Env
+}
+
+// addIncrement gives the variable that grows with the instances its value in this one.
+func addIncrement(to map[string]any, a spec.App, index int) {
+	first, err := strconv.Atoi(a.Env[a.IncrementVar])
+	if err != nil {
+		return
+	}
+	env := maps.Clone(a.Env)
+	env[a.IncrementVar] = strconv.Itoa(first + index)
+	to["env"], to[a.IncrementVar], to["increment_var"] = env, first+index, a.IncrementVar
 }
 
 func addDeclared(to map[string]any, a spec.App) {
@@ -85,7 +98,7 @@ func addDeclared(to map[string]any, a spec.App) {
 		"kill_retry_time": 100, "kill_timeout": ms(a.KillTimeout), "max_memory_restart": a.MaxMemory, "listen_timeout": ms(a.ListenTimeout),
 		"wait_ready": a.WaitReady, "max_restarts": a.MaxRestarts, "min_uptime": ms(a.MinUptime),
 		"vizion": true, "vizion_running": false, "km_link": false, "pmx": false, "automation": false,
-		"windowsHide": true, "filter_env": []string{}, "kill_signal": a.StopSignal,
+		"windowsHide": true, "filter_env": some(a.FilterEnv), "kill_signal": a.StopSignal,
 	} {
 		to[key] = value
 	}

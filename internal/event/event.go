@@ -101,6 +101,34 @@ type Outcome struct {
 	Warnings  []string   `json:"warnings,omitempty"`
 }
 
+// Applied is what a configuration file changed, or with a dry run would change.
+type Applied struct {
+	Changes []Change `json:"changes"` // in the order of the file, then what was deleted
+	Outcome
+}
+
+// Change is what became of one app.
+type Change struct {
+	App    string            `json:"app"`
+	Do     Do                `json:"do"`
+	Fields []spec.Difference `json:"fields,omitempty"`
+	From   int               `json:"from"` // number of instances before
+	To     int               `json:"to"`   // and after
+}
+
+// Do says how an app came to be as declared.
+type Do string
+
+const (
+	DoKeep    Do = "keep"    // it was so already
+	DoStart   Do = "start"   // it was not known, or did not run
+	DoRestart Do = "restart" // its processes were ended and started anew
+	DoReload  Do = "reload"  // its processes were replaced
+	DoUpdate  Do = "update"  // only what tend itself goes by changed; its processes run on
+	DoScale   Do = "scale"   // only their number changed
+	DoDelete  Do = "delete"  // it is not declared any more
+)
+
 // LogLine is one line that a process wrote.
 type LogLine struct {
 	ID     int       `json:"id"`

@@ -90,6 +90,9 @@ func (l *life) environment(who *user.User) []string {
 	if instance == "" {
 		instance = "NODE_APP_INSTANCE"
 	}
+	if first, err := strconv.Atoi(env[app.IncrementVar]); err == nil {
+		env[app.IncrementVar] = strconv.Itoa(first + s.Index)
+	}
 	maps.Copy(env, map[string]string{
 		instance:           strconv.Itoa(s.Index),
 		"PWD":              app.Cwd,

@@ -64,8 +64,13 @@ type App struct {
 	Overlap bool     `json:"overlap,omitempty"`
 	Probe   string   `json:"probe,omitempty"` // ready when it succeeds: http://, https://, tcp:// or exec:
 
-	InstanceVar string `json:"instance_var"`      // default NODE_APP_INSTANCE
-	Version     string `json:"version,omitempty"` // of the nearest package.json, else ""
+	InstanceVar  string `json:"instance_var"`            // default NODE_APP_INSTANCE
+	IncrementVar string `json:"increment_var,omitempty"` // variable of Env, a number, that grows by one with each instance
+	Version      string `json:"version,omitempty"`       // of the nearest package.json, else ""
+
+	Own       []string `json:"own_env,omitempty"`    // which of Env were declared for the app, sorted; the rest are its caller's
+	FilterEnv []string `json:"filter_env,omitempty"` // the caller's variables with one of these in their name are left out
+	Origin    string   `json:"origin,omitempty"`     // the file that declares it, absolute; "" for none
 }
 
 // Mode says how the processes of an app get their sockets.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -40,6 +41,25 @@ func environ(list []string) map[string]string {
 		}
 	}
 	return env
+}
+
+// AllEnv in FilterEnv leaves out every variable of the caller's but PATH.
+const AllEnv = "*"
+
+// without leaves out the variables whose name contains one of texts. PATH stays:
+// without it nothing is found.
+func without(env map[string]string, texts []string) map[string]string {
+	maps.DeleteFunc(env, func(key, _ string) bool {
+		return key != "PATH" && slices.ContainsFunc(texts, func(t string) bool { return t == AllEnv || t != "" && strings.Contains(key, t) })
+	})
+	return env
+}
+
+// own adds the names of vars to those that were declared for the app.
+func (a *App) own(vars map[string]string) {
+	names := slices.AppendSeq(slices.Clone(a.Own), maps.Keys(vars))
+	slices.Sort(names)
+	a.Own = slices.Compact(names)
 }
 
 // overlay gives env with the app's own variables over it.

@@ -24,6 +24,9 @@ const (
 	DefaultInstanceVar   = "NODE_APP_INSTANCE"
 )
 
+// StampTime is the LogDate that --time stands for.
+const StampTime = "YYYY-MM-DDTHH:mm:ss"
+
 // Reset stands for "null" among numbers and durations: the default again.
 const Reset = -1
 
@@ -101,6 +104,9 @@ func (a *App) applyNames(_ Machine, o Options) error {
 			}
 			a.InstanceVar = v
 		}
+	}
+	if o.IncrementVar != nil {
+		a.IncrementVar = text(o.IncrementVar)
 	}
 	return nil
 }
@@ -269,7 +275,7 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 	}
 	if o.MaxMemory != nil {
 		var err error
-		a.MaxMemory, err = memory(text(o.MaxMemory))
+		a.MaxMemory, err = Memory(text(o.MaxMemory))
 		return err
 	}
 	return nil
@@ -279,8 +285,8 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 // to collect its garbage.
 const leastAge = time.Second
 
-// memory reads 300M, 1.5G, 64K or bytes, as PM2 does.
-func memory(word string) (uint64, error) {
+// Memory reads 300M, 1.5G, 64K or bytes, as PM2 does.
+func Memory(word string) (uint64, error) {
 	if word == "" {
 		return 0, nil
 	}
@@ -316,6 +322,16 @@ func duration(field string, given, to *time.Duration, without time.Duration) err
 		*to = d
 	}
 	return nil
+}
+
+// Duration reads milliseconds, as PM2 does, or a number with a unit: 2s, 1m30s.
+func Duration(word string) (time.Duration, error) {
+	ms, err := strconv.ParseInt(word, 10, 64)
+	if err != nil {
+		return time.ParseDuration(word)
+	}
+	// What is too long in any case must not overflow.
+	return time.Duration(max(-1, min(ms, int64(2*longest/time.Millisecond)))) * time.Millisecond, nil
 }
 
 func negative(field, value string) error {

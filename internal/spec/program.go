@@ -288,6 +288,14 @@ func baseName(path string) string {
 	return base
 }
 
+// NameOf is what an app is called of which only the script is known.
+func NameOf(word string) string {
+	if name := baseName(strings.TrimSpace(word)); checkName(name) == nil {
+		return name
+	}
+	return "app"
+}
+
 // absolute resolves a path against a folder; "~" is the home folder.
 func absolute(m Machine, dir, path string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") {

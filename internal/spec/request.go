@@ -58,6 +58,8 @@ type Options struct {
 	Overlap         *bool             `json:"overlap,omitempty"`
 	Probe           *string           `json:"probe,omitempty"`
 	InstanceVar     *string           `json:"instance_var,omitempty"`
+	IncrementVar    *string           `json:"increment_var,omitempty"`
+	FilterEnv       *[]string         `json:"filter_env,omitempty"` // "*" for all but PATH
 	UID             *string           `json:"uid,omitempty"`
 	GID             *string           `json:"gid,omitempty"`
 	UpdateEnv       bool              `json:"update_env,omitempty"` // lay the caller's environment over the old one
@@ -77,3 +79,35 @@ type Act struct {
 
 	Caller Caller `json:"caller"`
 }
+
+// Apply asks for the apps of a configuration file. Nothing is changed unless
+// all of them can be resolved.
+type Apply struct {
+	Apps []Declared `json:"apps"`
+	How  How        `json:"how"`
+	// Prune names origins: an app that came from one of them and is not among Apps
+	// is deleted.
+	Prune    []string `json:"prune,omitempty"`
+	DryRun   bool     `json:"dry_run,omitempty"` // only say what would be done
+	Parallel int      `json:"parallel,omitempty"`
+	// UpdateEnv gives apps that are there the caller's environment. Restarting and
+	// Reloading do so anyway; Declaring else keeps what they got from their first caller.
+	UpdateEnv bool   `json:"update_env,omitempty"`
+	Caller    Caller `json:"caller"`
+}
+
+// Declared is an app as a file declares it.
+type Declared struct {
+	Word    string  `json:"word"` // as in [Start]
+	Options Options `json:"options"`
+	Origin  string  `json:"origin,omitempty"`
+}
+
+// How says what becomes of apps that are known already. Others are started.
+type How string
+
+const (
+	Restarting How = "restart" // they are restarted as declared
+	Reloading  How = "reload"  // they are reloaded as declared
+	Declaring  How = "declare" // they become what is declared, by the least that does it
+)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -13,14 +14,29 @@ import (
 // faults that name the flag in Field and what to do in Remedy. The default log
 // files lie in logDir.
 func Resolve(m Machine, logDir string, req Start) (App, error) {
+	op := "start " + printable(req.Word)
+	if IsConfig(req.Word) {
+		return App{}, during(op, configFault(req.Word))
+	}
 	a, err := resolve(m, logDir, req)
-	return a, during("start "+printable(req.Word), err)
+	return a, during(op, err)
+}
+
+// ResolveDeclared makes an app of what a configuration file says of it.
+func ResolveDeclared(m Machine, logDir string, d Declared, caller Caller) (App, error) {
+	a, err := resolve(m, logDir, Start{Word: d.Word, Options: d.Options, Caller: caller})
+	name := text(d.Options.Name)
+	if name == "" {
+		name = d.Word
+	}
+	a.Origin = d.Origin
+	if e, ok := err.(*fault.Error); ok { // in the words of files
+		e.Field = strings.ReplaceAll(strings.TrimPrefix(e.Field, "--"), "-", "_")
+	}
+	return a, during(printable(name), err)
 }
 
 func resolve(m Machine, logDir string, req Start) (App, error) {
-	if IsConfig(req.Word) || req.Word == "-" {
-		return App{}, configFault(req.Word)
-	}
 	o, a := req.Options, defaults()
 	dir, err := folder(m, req.Caller.Cwd, req.Caller.Cwd, text(o.Cwd))
 	if err != nil {
@@ -34,9 +50,13 @@ func resolve(m Machine, logDir string, req Start) (App, error) {
 	}
 	a.adopt(p)
 	a.StopSignal = defaultSignal(a.Runtime)
-	if a.Env, err = overlay(environ(req.Caller.Env), o.Env); err != nil {
+	if o.FilterEnv != nil {
+		a.FilterEnv = list(o.FilterEnv)
+	}
+	if a.Env, err = overlay(without(environ(req.Caller.Env), a.FilterEnv), o.Env); err != nil {
 		return App{}, err
 	}
+	a.own(o.Env)
 	a.Mode = Fork
 	if o.Instances != nil && a.Runtime == Node {
 		a.Mode = Cluster
@@ -90,9 +110,12 @@ func (a App) With(m Machine, o Options, caller Caller) (App, error) {
 			a.Mode, a.Scheduler = Fork, ""
 		}
 	}
+	if o.FilterEnv != nil {
+		a.FilterEnv = list(o.FilterEnv)
+	}
 	own := map[string]string{}
 	if o.UpdateEnv {
-		own = environ(caller.Env)
+		own = without(environ(caller.Env), a.FilterEnv)
 	}
 	env, err := overlay(a.Env, own)
 	if err != nil {
@@ -101,6 +124,7 @@ func (a App) With(m Machine, o Options, caller Caller) (App, error) {
 	if a.Env, err = overlay(env, o.Env); err != nil {
 		return App{}, err
 	}
+	a.own(o.Env)
 	if o.Instances != nil {
 		a.Numbered = true
 	}
@@ -141,6 +165,14 @@ func (a *App) settle(m Machine) error {
 	}
 	if err := a.checkSticky(); err != nil {
 		return err
+	}
+	if a.IncrementVar != "" {
+		if _, err := strconv.Atoi(a.Env[a.IncrementVar]); err != nil {
+			return &fault.Error{
+				Code: fault.Invalid, Field: "increment_var", Message: a.IncrementVar + " is not a number: " + printable(strconv.Quote(a.Env[a.IncrementVar])),
+				Remedy: "Give the variable of the first instance: env: { " + a.IncrementVar + ": 3000 }.",
+			}
+		}
 	}
 	if a.Mode != Cluster {
 		if a.Scheduler != "" {

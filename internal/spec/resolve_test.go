@@ -121,8 +121,8 @@ func TestResolveRefuses(t *testing.T) {
 		{"app.js", Options{OutFile: ptr("/srv/web")}, fault.Invalid, "--output: is a folder: /srv/web"},
 		{"app.js", Options{LogMode: ptr("all.log")}, fault.Unsupported, "--log: only raw is known"},
 		{"server", Options{InterpreterArgs: &[]string{"--x"}}, fault.Invalid, "--interpreter-args: there is no interpreter"},
-		{"ecosystem.config.js", Options{}, fault.Unsupported, "configuration files are not supported yet"},
-		{"-", Options{}, fault.Unsupported, "configuration files are not supported yet"},
+		{"ecosystem.config.js", Options{}, fault.Unsupported, "a configuration file, which the command line reads and not the daemon"},
+		{"-", Options{}, fault.Unsupported, "a configuration file, which the command line reads and not the daemon"},
 	} {
 		_, err := Resolve(testMachine(), "/logs", Start{Word: tc.word, Options: tc.o, Caller: testCaller()})
 		if fault.CodeOf(err) != tc.code || err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -148,7 +148,7 @@ func TestResolveFillsInTheRest(t *testing.T) {
 		OutFile: "/home/ann/x/out.log", ErrorFile: "/logs/mail---error.log",
 		Autorestart: true, MaxRestarts: 16, MinUptime: time.Second,
 		StopSignal: "SIGTERM", KillTimeout: 1600 * time.Millisecond, Drain: true, DrainTimeout: 10 * time.Second, TreeKill: true, ListenTimeout: 30 * time.Second,
-		InstanceVar: "NODE_APP_INSTANCE", Version: "1.2.3",
+		InstanceVar: "NODE_APP_INSTANCE", Version: "1.2.3", Own: []string{"A", "B"},
 	}
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

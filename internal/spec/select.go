@@ -108,20 +108,37 @@ func Regex(target string) (expr string, ok bool) {
 	return target[1 : len(target)-1], true
 }
 
-// IsConfig says whether PM2 takes the word for a configuration file.
+// ConfigNames are the configuration files that start looks for where it is told
+// nothing, in this order.
+var ConfigNames = []string{
+	"ecosystem.config.js", "ecosystem.config.cjs", "ecosystem.config.mjs", "ecosystem.config.ts", "ecosystem.json",
+	"ecosystem.config.json", "ecosystem.yml", "ecosystem.yaml", "ecosystem.config.yml", "ecosystem.config.yaml",
+	"ecosystem.toml", "ecosystem.config.toml", "process.json", "process.yml", "process.yaml", "Procfile",
+}
+
+// IsConfig says whether the word is a configuration file: by PM2's marks
+// anywhere in its last part, by the extension .toml, by the name Procfile; or
+// "-", for standard input. Words with blanks are command lines.
 func IsConfig(word string) bool {
-	for _, ext := range []string{".json", ".yml", ".yaml", ".config.js", ".config.cjs", ".config.mjs"} {
-		if strings.Contains(word, ext) {
+	base := filepath.Base(word)
+	if word == "-" {
+		return true
+	}
+	if strings.ContainsAny(word, " \t\n") {
+		return false
+	}
+	for _, ext := range []string{".json", ".yml", ".yaml", ".config.js", ".config.cjs", ".config.mjs", ".config.ts", ".config.mts", ".config.cts"} {
+		if strings.Contains(base, ext) {
 			return true
 		}
 	}
-	return false
+	return strings.HasSuffix(base, ".toml") || base == "Procfile" || strings.HasPrefix(base, "Procfile.")
 }
 
 func configFault(word string) error {
 	return &fault.Error{
-		Code: fault.Unsupported, Message: word + ": configuration files are not supported yet",
-		Remedy: "Name the script and give its options as flags: tend start app.js --name web -i 4",
+		Code: fault.Unsupported, Message: printable(word) + ": a configuration file, which the command line reads and not the daemon",
+		Remedy: "Send what it declares to apply.",
 	}
 }
 

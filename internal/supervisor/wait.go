@@ -25,6 +25,7 @@ type wait struct {
 	fresh    []int // instances that the command created
 	out      event.Outcome
 	whole    bool // an error does not complete it before the rest is
+	also     int  // errors after the first
 	over     bool
 	done     chan struct{}
 }
@@ -35,6 +36,9 @@ func (w *wait) finish(err error) {
 	w.pending--
 	if w.over {
 		return
+	}
+	if w.err != nil && err != nil {
+		w.also++
 	}
 	if w.err == nil {
 		w.err = err

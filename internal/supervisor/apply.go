@@ -1,0 +1,236 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// Apply makes the apps of a file what the file says. All are resolved before
+// anything is changed; then they are changed side by side. It returns once each
+// instance is up, and those that are too many are gone.
+func (s *Supervisor) Apply(ctx context.Context, req spec.Apply) (event.Applied, error) {
+	var wanted []*want
+	for _, d := range req.Apps {
+		a, err := spec.ResolveDeclared(s.o.Machine, s.o.LogDir, d, req.Caller)
+		if err != nil {
+			return event.Applied{}, err
+		}
+		wanted = addWant(wanted, a)
+	}
+	if err := checkHow(req); err != nil {
+		return event.Applied{}, err
+	}
+	changes := []event.Change{}
+	var whole *wait
+	out, err := s.command(ctx, "apply", func(l *loop, w *wait) error {
+		whole, w.whole = w, true
+		plans, err := l.plan(wanted, req)
+		if err != nil {
+			return err
+		}
+		for _, p := range plans {
+			changes = append(changes, p.change)
+			if p.fewer != "" {
+				w.warnings = append(w.warnings, p.fewer)
+			}
+			if !req.DryRun {
+				l.carryOut(p, req, w)
+			}
+		}
+		return nil
+	})
+	if f, ok := errors.AsType[*fault.Error](err); ok && whole != nil && f == whole.err && whole.also > 0 {
+		f.Message += fmt.Sprintf("; %d more did not come up", whole.also)
+	}
+	return event.Applied{Changes: changes, Outcome: out}, err
+}
+
+func checkHow(req spec.Apply) error {
+	switch {
+	case req.How != spec.Restarting && req.How != spec.Reloading && req.How != spec.Declaring:
+		return &fault.Error{Code: fault.Invalid, Field: "how", Message: fmt.Sprintf("no such way: %q", req.How), Remedy: "There are restart, reload and declare."}
+	case req.Parallel < 0:
+		return &fault.Error{Code: fault.Invalid, Field: "parallel", Message: "is negative"}
+	}
+	return nil
+}
+
+// want is what a file says of one name: a declaration for each instance.
+type want struct {
+	name  string
+	specs []spec.App
+}
+
+// addWant notes the instances of a. Two apps of a file may have one name.
+func addWant(list []*want, a spec.App) []*want {
+	i := slices.IndexFunc(list, func(w *want) bool { return w.name == a.Name })
+	if i < 0 {
+		i = len(list)
+		list = append(list, &want{name: a.Name})
+	}
+	for range max(1, a.Instances) {
+		list[i].specs = append(list[i].specs, a)
+	}
+	return list
+}
+
+// plan is what is to be done about one name.
+type plan struct {
+	change event.Change
+	specs  map[int]spec.App // of the instances that stay
+	stay   []*slot
+	create []spec.App
+	excess []*slot
+	fewer  string // a warning about their number
+}
+
+// plan says what a request means now. It changes nothing.
+func (l *loop) plan(wanted []*want, req spec.Apply) (plans []*plan, err error) {
+	var ids []int
+	for _, w := range wanted {
+		p := l.planApp(w, req)
+		plans = append(plans, p)
+		for _, sl := range p.stay {
+			ids = append(ids, sl.id)
+		}
+	}
+	for _, id := range l.order {
+		sl := l.slots[id]
+		named := func(w *want) bool { return w.name == sl.spec.Name }
+		if !slices.Contains(req.Prune, sl.spec.Origin) || sl.spec.Origin == "" || slices.ContainsFunc(wanted, named) || sl.state.Deleting {
+			continue
+		}
+		last := len(plans) - 1
+		if last < 0 || plans[last].change.Do != event.DoDelete || plans[last].change.App != sl.spec.Name {
+			plans = append(plans, &plan{change: event.Change{App: sl.spec.Name, Do: event.DoDelete}})
+			last++
+		}
+		plans[last].change.From++
+		plans[last].excess = append(plans[last].excess, sl)
+	}
+	return plans, l.conflict(ids)
+}
+
+func (l *loop) planApp(w *want, req spec.Apply) *plan {
+	var have []*slot
+	for _, sl := range l.named(w.name) {
+		if !sl.state.Deleting {
+			have = append(have, sl)
+		}
+	}
+	p := &plan{specs: map[int]spec.App{}, change: event.Change{App: w.name, Do: event.DoKeep, From: len(have), To: len(w.specs)}}
+	switch n := len(w.specs); {
+	case len(have) == 0:
+		p.create, p.change.Do = w.specs, event.DoStart
+		return p
+	case req.How == spec.Declaring && len(have) < n:
+		p.create = w.specs[len(have):]
+	case req.How == spec.Declaring:
+		have, p.excess = have[:n], have[n:]
+	case len(have) != n:
+		p.fewer = fmt.Sprintf("%s: the file says %d instances, and there are %d; tend apply changes that", w.name, n, len(have))
+		p.change.To = len(have)
+	}
+	p.stay = have
+	for i, sl := range have {
+		a := w.specs[min(i, len(w.specs)-1)]
+		if req.How == spec.Declaring && !req.UpdateEnv {
+			a = a.KeepEnv(sl.spec)
+		}
+		a.Instances = sl.spec.Instances // the number is no part of it
+		p.specs[sl.id] = a
+	}
+	p.decide(req)
+	return p
+}
+
+// decide says what becomes of the instances that stay: the most that one of them
+// needs.
+func (p *plan) decide(req spec.Apply) {
+	replaces, down, all := false, false, true
+	for i, sl := range p.stay {
+		a := p.specs[sl.id]
+		diff := sl.spec.Diff(a)
+		if i == 0 || len(p.change.Fields) == 0 {
+			p.change.Fields = diff
+		}
+		replaces = replaces || sl.spec.Replaces(a)
+		down, all = down || !sl.up(), all && !sl.up()
+	}
+	do := &p.change.Do
+	switch {
+	case req.How == spec.Restarting && all:
+		*do = event.DoStart
+	case req.How == spec.Restarting:
+		*do = event.DoRestart
+	case req.How == spec.Reloading:
+		*do = event.DoReload
+	case replaces:
+		*do = event.DoReload
+	case down:
+		*do = event.DoStart
+	case len(p.change.Fields) > 0:
+		*do = event.DoUpdate
+	case len(p.create)+len(p.excess) > 0:
+		*do = event.DoScale
+	}
+}
+
+// carryOut does what was planned, and lets w wait for it.
+func (l *loop) carryOut(p *plan, req spec.Apply, w *wait) {
+	for _, sl := range p.stay {
+		w.ids = append(w.ids, sl.id)
+	}
+	switch p.change.Do {
+	case event.DoReload:
+		for _, r := range l.rollsOf(w, p.stay, spec.Act{Parallel: req.Parallel}) {
+			r.specs, r.core.Back = p.specs, true
+			l.roll(r, lifecycle.RollEvent{})
+		}
+	case event.DoRestart, event.DoStart: // of apps that are there, start only those that are down
+		for _, sl := range p.stay {
+			l.respecKept(sl, p.specs[sl.id])
+		}
+		for _, sl := range p.stay {
+			if p.change.Do == event.DoStart && sl.up() {
+				continue
+			}
+			next := sl.state.Gen + 1
+			l.step(sl, lifecycle.Restart{})
+			w.awaitUp(sl, next)
+		}
+	default:
+		for _, sl := range p.stay {
+			l.respecKept(sl, p.specs[sl.id])
+			l.remember(sl)
+			l.tell(sl, event.Changed)
+		}
+	}
+	l.scaleTo(p, w)
+}
+
+// scaleTo makes the instances that are missing, and deletes those that are too many.
+func (l *loop) scaleTo(p *plan, w *wait) {
+	var fresh []*slot
+	for _, a := range p.create {
+		sl := l.create(a)
+		fresh = append(fresh, sl)
+		w.ids = append(w.ids, sl.id)
+		l.respec(sl, a)
+	}
+	for _, sl := range fresh {
+		l.step(sl, lifecycle.Start{})
+		w.awaitUp(sl, 1)
+	}
+	for _, sl := range p.excess {
+		l.step(sl, lifecycle.Delete{Drain: p.change.To > 0})
+		w.awaitGone(sl)
+	}
+}
