@@ -47,9 +47,13 @@ func records(snap event.Snapshot) []record {
 			r.Monit = monit{Memory: u.RSS, CPU: math.Round(u.CPU*10) / 10}
 		}
 		if app := apps[in.App]; app != nil {
-			addEnvironment(r.Env, app.Spec)
-			addDeclared(r.Env, app.Spec)
-			addIncrement(r.Env, app.Spec, in.Index)
+			a := app.Of(in.ID)
+			if _, other := app.Variants[in.ID]; !other {
+				a.Instances -= len(app.Variants) // to PM2 those are apps of their own
+			}
+			addEnvironment(r.Env, a)
+			addDeclared(r.Env, a)
+			addIncrement(r.Env, a, in.Index)
 		}
 		addState(r.Env, in)
 		list = append(list, r)

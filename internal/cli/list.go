@@ -202,7 +202,16 @@ func appsByName(snap event.Snapshot) map[string]*event.App {
 	return apps
 }
 
-func appOf(snap event.Snapshot, in event.Instance) *event.App { return appsByName(snap)[in.App] }
+// appOf is the app of an instance, as that one is declared.
+func appOf(snap event.Snapshot, in event.Instance) *event.App {
+	app := appsByName(snap)[in.App]
+	if app == nil || len(app.Variants) == 0 {
+		return app
+	}
+	one := *app
+	one.Spec = app.Of(in.ID)
+	return &one
+}
 
 // named are the instances that a name, else an id, means: what PM2 lets one describe.
 func named(snap event.Snapshot, word string) []event.Instance {

@@ -88,14 +88,15 @@ func (s *service) choose(ctx context.Context, target string) ([]instance, error)
 	if err != nil {
 		return nil, err
 	}
-	apps := make(map[string]spec.App, len(snapshot.Apps))
+	apps := make(map[string]event.App, len(snapshot.Apps))
 	for _, a := range snapshot.Apps {
-		apps[a.Spec.Name] = a.Spec
+		apps[a.Spec.Name] = a
 	}
 	byID := make(map[int]instance, len(snapshot.Instances))
 	entries := make([]spec.Entry, 0, len(snapshot.Instances))
 	for _, in := range snapshot.Instances {
-		app := apps[in.App]
+		named := apps[in.App]
+		app := named.Of(in.ID)
 		byID[in.ID] = instance{in, app}
 		entries = append(entries, spec.Entry{ID: in.ID, Name: in.App, Namespace: in.Namespace, Script: app.Script})
 	}

@@ -29,6 +29,17 @@ type Query struct {
 type App struct {
 	Spec      spec.App `json:"spec"`
 	Listening []string `json:"listening,omitempty"` // addresses its workers serve, as "tcp [::]:3000"
+	// Variants are the instances that are declared otherwise than the first, by id:
+	// two apps of a file may have one name, and a reload may be half way.
+	Variants map[int]spec.App `json:"variants,omitempty"`
+}
+
+// Of is the declaration of an instance of the app.
+func (a *App) Of(id int) spec.App {
+	if v, ok := a.Variants[id]; ok {
+		return v
+	}
+	return a.Spec
 }
 
 // Instance is one numbered slot of an app and the process that fills it now.

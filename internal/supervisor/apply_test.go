@@ -244,3 +244,19 @@ func TestApplyGoesBackWhereTheNewDies(t *testing.T) {
 		b.wantChanges(b.apply(spec.Declaring, declared("web", 2, env("A=1"))), "keep web 2→2")
 	})
 }
+
+func TestInstancesDeclaredOtherwiseAreListed(t *testing.T) {
+	run(t, func(b *bench) {
+		second := declared("web", 0)
+		second.Options.Args = &[]string{"b"}
+		b.always("mail", worker)
+		b.apply(spec.Declaring, declared("web", 0), second, declared("mail", 2))
+		snap, err := b.sup.List(b.ctx, event.Query{})
+		if err != nil || len(snap.Apps) != 2 || len(snap.Apps[0].Variants) != 1 || len(snap.Apps[1].Variants) != 0 {
+			t.Fatalf("%+v, %v", snap.Apps, err)
+		}
+		if web := snap.Apps[0]; len(web.Of(0).Args) != 0 || web.Of(1).Args[0] != "b" {
+			t.Errorf("%+v", web)
+		}
+	})
+}

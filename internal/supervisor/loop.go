@@ -272,6 +272,12 @@ func (l *loop) declared() []event.App {
 			apps[i].Spec.Instances = 0
 		}
 		a := &apps[i]
+		if !sl.same(a.Spec) {
+			if a.Variants == nil {
+				a.Variants = map[int]spec.App{}
+			}
+			a.Variants[id] = sl.spec
+		}
 		a.Spec.Instances++
 		for _, address := range sl.spec.Listen {
 			if strings.HasPrefix(address, spec.UnixAddress) {
