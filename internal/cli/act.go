@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,18 @@ func (c *command) ensure(ctx context.Context) (api.Service, error) {
 }
 
 func runStart(ctx context.Context, c *command, o operands) error {
+	if len(o.args) == 0 {
+		word, err := c.theFile(o)
+		if err != nil {
+			return err
+		}
+		o.args = []string{word}
+	}
 	opts, err := c.declared(o)
 	if err != nil {
 		return err
 	}
-	return c.each(ctx, o.args, "started", func(svc api.Service, word string) (event.Outcome, error) {
+	return c.each(ctx, o.args, spec.Restarting, "started", func(svc api.Service, word string) (event.Outcome, error) {
 		return svc.Start(ctx, spec.Start{Word: word, Options: opts, Force: c.values.on("force"), Caller: c.caller()})
 	})
 }
@@ -37,7 +45,7 @@ func runRestart(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
-	return c.each(ctx, o.args, "restarted", func(svc api.Service, target string) (event.Outcome, error) {
+	return c.each(ctx, o.args, spec.Restarting, "restarted", func(svc api.Service, target string) (event.Outcome, error) {
 		return svc.Restart(ctx, spec.Act{Target: target, Options: opts, Caller: c.caller()})
 	})
 }
@@ -92,6 +100,14 @@ func (c *command) roll(ctx context.Context, o operands, verb, past string, req s
 	var all event.Outcome
 	for _, target := range o.args {
 		c.verb = verb + " " + clean(target)
+		if spec.IsConfig(target) && verb == "reload" {
+			out, err := c.applyFile(ctx, svc, target, spec.Reloading)
+			if err != nil {
+				return err
+			}
+			merge(&all, out.Outcome)
+			continue
+		}
 		req.Target = target
 		if req.Canary > 0 {
 			c.say("%s\n", c.paint(dim, fmt.Sprintf("%s: %d of the new generation beside the old one for %v …", clean(target), req.Canary, req.For)))
@@ -129,7 +145,7 @@ func serviceReset(ctx context.Context, s api.Service, a spec.Act) (event.Outcome
 // act is a verb that takes targets and no options.
 func act(past string, call func(context.Context, api.Service, spec.Act) (event.Outcome, error)) func(context.Context, *command, operands) error {
 	return func(ctx context.Context, c *command, o operands) error {
-		return c.each(ctx, o.args, past, func(svc api.Service, target string) (event.Outcome, error) {
+		return c.each(ctx, o.args, "", past, func(svc api.Service, target string) (event.Outcome, error) {
 			return call(ctx, svc, spec.Act{Target: target, Caller: spec.Caller{Cwd: c.Cwd}})
 		})
 	}
@@ -138,15 +154,24 @@ func act(past string, call func(context.Context, api.Service, spec.Act) (event.O
 // declared reads the flags that say what an app is, and the app's own arguments.
 func (c *command) declared(o operands) (spec.Options, error) {
 	opts, err := c.values.options()
+	if err == nil {
+		err = c.sectionFault(o.args)
+	}
 	if o.dashed {
+		if slices.ContainsFunc(o.args, spec.IsConfig) {
+			c.warn("arguments after -- mean nothing with a configuration file; write them into it, as args")
+		}
 		own := append([]string{}, o.own...)
 		opts.Args = &own
 	}
 	return opts, err
 }
 
-// each does the same to one target after the other; the first failure ends it.
-func (c *command) each(ctx context.Context, targets []string, past string, do func(api.Service, string) (event.Outcome, error)) error {
+// each does the same to one target after the other; the first failure ends it. With
+// how, the apps of a file become what it says; without, do is done to each by name.
+func (c *command) each(
+	ctx context.Context, targets []string, how spec.How, past string, do func(api.Service, string) (event.Outcome, error),
+) error {
 	svc, err := c.ensure(ctx)
 	if err != nil {
 		return err
@@ -155,13 +180,29 @@ func (c *command) each(ctx context.Context, targets []string, past string, do fu
 	verb := c.verb
 	for _, target := range targets {
 		c.verb = verb + " " + clean(target)
-		out, err := do(svc, target)
+		one := func(target string) (event.Outcome, error) {
+			out, err := do(svc, target)
+			if err == nil {
+				c.tell(past, out)
+			}
+			return out, err
+		}
+		var out event.Outcome
+		switch {
+		case how != "" && spec.IsConfig(target):
+			var applied event.Applied
+			applied, err = c.applyFile(ctx, svc, target, how)
+			out = applied.Outcome
+		case spec.IsConfig(target):
+			out, err = c.actFile(ctx, target, past, one)
+		default:
+			out, err = one(target)
+			if err == nil && len(out.Instances) == 0 && len(out.Warnings) == 0 {
+				c.done("%s %s", clean(target), past)
+			}
+		}
 		if err != nil {
 			return err
-		}
-		c.tell(past, out)
-		if len(out.Instances) == 0 && len(out.Warnings) == 0 {
-			c.done("%s %s", clean(target), past)
 		}
 		merge(&all, out)
 	}

@@ -15,6 +15,9 @@ const (
 	general topic = iota
 	declare       // what an app is: start, restart, reload
 	acting        // how a command on an app is carried out
+	planning
+	checking
+	filed // how a configuration file is read
 	listing
 	logging
 	ignored // for PM2's sake: what it asks for is so anyway
@@ -40,7 +43,7 @@ var flagSpecs = []flagSpec{
 	{"interpreter-args", "", "ARGS", declare, "arguments of the interpreter, split as a shell would"},
 	{"node-args", "", "ARGS", declare, "same as --interpreter-args"},
 	{"cwd", "", "FOLDER", declare, "working folder; paths of the script and the logs are taken from it"},
-	{"env", "", "KEY=VALUE", declare, "set a variable of the app's environment; may be repeated"},
+	{"env", "", "KEY=VALUE", declare, "set a variable of the app's environment; may be repeated. With a file, NAME alone chooses its env_NAME"},
 	{"filter-env", "", "TEXT", declare, "leave out the caller's variables whose name contains TEXT; may be repeated"},
 	{"update-env", "a", "", declare, "restart, reload: lay the caller's environment over the old one"},
 	{"output", "o", "FILE", declare, "log of standard output; NULL for none"},
@@ -77,6 +80,11 @@ var flagSpecs = []flagSpec{
 	{"parallel", "", "N", acting, "reload: instances replaced at a time (default 1)"},
 	{"canary", "", "N", acting, "reload: N of the new generation serve beside the old one first; if one ends, all goes back"},
 	{"for", "", "TIME", acting, "reload: how long those are watched (default 30s)"},
+	{"only", "", "NAMES", filed, "files: these apps alone, with commas between"},
+	{"env-file", "", "FILE", filed, "files: variables for every app, below those of the file; may be repeated"},
+	{"strict", "", "", filed, "files: what is only warned of is an error"},
+	{"dry-run", "", "", planning, "show what would be done, and do nothing"},
+	{"schema", "", "", checking, "print the JSON Schema of configuration files"},
 	{"mini-list", "m", "", listing, "plain blocks in place of a table"},
 	{"sort", "", "FIELD", listing, "order: name, namespace, pid, id, cpu, memory, uptime or status, with :desc to turn it round"},
 	{"lines", "", "N", logging, "how many lines of the end of each file (default 15)"},
@@ -102,7 +110,7 @@ var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-
 // lacking are the flags of PM2 that tend does not have yet.
 var lacking = []string{
 	"ext", "log-type", "pid", "user", "hp", "wait-ip", "service-name", "cron", "cron-restart",
-	"write", "no-daemon", "source-map-support", "only", "watch", "ignore-watch", "watch-delay", "no-autostart",
+	"write", "no-daemon", "source-map-support", "watch", "ignore-watch", "watch-delay", "no-autostart",
 	"trace", "v8", "event-loop-inspector", "deep-monitoring", "attach", "fresh", "daemon", "container", "dist",
 	"image-name", "node-version", "dockerdaemon", "timestamp", "format", "highlight",
 }
@@ -111,7 +119,7 @@ var lacking = []string{
 const lackingShort = "pucw"
 
 // repeated are the flags that may be given more than once.
-var repeated = []string{"env", "filter-env", "stop-exit-codes", "listen"}
+var repeated = []string{"env", "env-file", "only", "filter-env", "stop-exit-codes", "listen"}
 
 func defineFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false

@@ -52,13 +52,13 @@ const (
 	exitInterrupted = 130 // as a shell has it after Ctrl-C
 )
 
-// errUsage ends a command with exit 1 after its help was printed.
-var errUsage = errors.New("usage")
+// errTold ends a command with exit 1 that has said itself what is wrong.
+var errTold = errors.New("told")
 
 // Run carries out one command line (without the program's name) and returns
 // its exit code. It starts nothing that outlives it but the daemon.
 func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
-	c := &command{IO: stdio, daemon: d}
+	c := &command{IO: stdio, daemon: d, argv: args}
 	c.lookAtTerminal()
 	root := c.root(args)
 	c.values = &values{fs: root.PersistentFlags()}
@@ -70,7 +70,7 @@ func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 	switch err := root.ExecuteContext(ctx); {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errTold):
 		return exitFailed
 	case errors.Is(err, context.Canceled):
 		c.warn("interrupted; what was asked of the daemon goes on there")
@@ -85,6 +85,7 @@ func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 type command struct {
 	IO
 	daemon   Daemon
+	argv     []string // as given
 	values   *values
 	verb     string // what is being done, for the errors: "stop web"
 	silent   bool
@@ -160,7 +161,12 @@ func (c *command) report(err error) {
 		_ = enc.Encode(map[string]any{"error": e}) // nobody to tell if standard error is gone
 		return
 	}
-	fmt.Fprintf(c.Err, "%s %s\n", c.paintErr(red, "✗"), clean(e.Error()))
+	c.complain(red, "✗", e)
+}
+
+// complain prints something that is wrong, with what is known of it.
+func (c *command) complain(how style, sign string, e *fault.Error) {
+	fmt.Fprintf(c.Err, "%s %s\n", c.paintErr(how, sign), clean(e.Error()))
 	for _, line := range e.Log {
 		fmt.Fprintf(c.Err, "    %s\n", c.paintErr(dim, clean(line)))
 	}
@@ -253,7 +259,7 @@ func (c *command) bare(cmd *cobra.Command, args []string) error {
 	}
 	if len(args) == 0 {
 		c.help(cmd)
-		return errUsage
+		return errTold
 	}
 	return unknownVerb(args[0])
 }
@@ -264,10 +270,10 @@ func unknownVerb(word string) error {
 		known = append(append(known, v.name()), v.aliases...)
 	}
 	e := &fault.Error{Code: fault.Invalid, Message: "command not found: " + clean(word), Remedy: "tend help lists the commands."}
-	if near := spec.Nearest(word, known); near != "" {
-		e.Remedy = "Did you mean tend " + near + "? tend help lists the commands."
-	} else if strings.ContainsAny(word, "./") {
+	if strings.ContainsAny(word, "./") {
 		e.Remedy = "To start a program: tend start " + clean(word)
+	} else if near := spec.Nearest(word, known); near != "" {
+		e.Remedy = "Did you mean tend " + near + "? tend help lists the commands."
 	}
 	for _, v := range laterVerbs {
 		if word == v {

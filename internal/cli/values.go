@@ -88,13 +88,7 @@ func (v *values) duration(name string) *time.Duration {
 		d := time.Duration(spec.Reset)
 		return &d
 	}
-	d, err := time.ParseDuration(*s)
-	if ms, bad := strconv.ParseInt(*s, 10, 64); bad == nil {
-		d, err = time.Duration(ms)*time.Millisecond, nil
-		if ms > int64(1000*time.Hour/time.Millisecond) {
-			d = 1000 * time.Hour // too long in any case; must not overflow
-		}
-	}
+	d, err := spec.Duration(*s)
 	switch {
 	case err != nil:
 		v.bad(name, "%q is not a time: give milliseconds, or a unit as in 2s", *s)
@@ -160,15 +154,36 @@ func (v *values) variables() map[string]string {
 	env := map[string]string{}
 	for _, kv := range list {
 		key, value, ok := strings.Cut(kv, "=")
-		if !ok || key == "" {
+		if !ok && key != "" {
+			continue // a section, see below
+		}
+		if key == "" {
 			v.err = &fault.Error{
 				Code: fault.Invalid, Field: "--env", Message: fmt.Sprintf("%q is not KEY=VALUE", kv),
-				Remedy: "Write --env KEY=value, once for each variable. Sections of a configuration file are not supported yet.",
+				Remedy: "Write --env KEY=value, once for each variable.",
 			}
 		}
 		env[key] = value
 	}
 	return env
+}
+
+// section reads --env NAME, which chooses env_NAME of a configuration file.
+func (v *values) section() (name string) {
+	for _, word := range v.list("env") {
+		if !strings.Contains(word, "=") {
+			name = word
+		}
+	}
+	return name
+}
+
+// only reads --only "a,b c".
+func (v *values) only() (names []string) {
+	for _, list := range v.list("only") {
+		names = append(names, strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })...)
+	}
+	return names
 }
 
 // options are the flags that say what an app is.
@@ -196,7 +211,7 @@ func (v *values) options() (spec.Options, error) {
 		o.Mode = &fork
 	}
 	if v.on("time") && o.LogDate == nil {
-		format := "YYYY-MM-DDTHH:mm:ss"
+		format := spec.StampTime
 		o.LogDate = &format
 	}
 	if v.on("disable-logs") {

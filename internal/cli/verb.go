@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/spec"
 )
 
 // verb is one command of tend, and all its help.
@@ -47,9 +48,6 @@ func (v *verb) check(args []string) error {
 	e := &fault.Error{Code: fault.Invalid, Remedy: "Usage: tend " + v.use}
 	if len(args) < v.least {
 		e.Message = fmt.Sprintf("needs %s", count(v.least, "operand"))
-		if v.least == 1 && v.name() == "start" {
-			e.Message = "name a script, a program or an app"
-		}
 	} else {
 		e.Message = fmt.Sprintf("does not take %q", args[v.most])
 	}
@@ -58,7 +56,7 @@ func (v *verb) check(args []string) error {
 
 // laterVerbs are commands of PM2 that tend does not have yet.
 var laterVerbs = []string{
-	"startOrRestart", "startOrReload", "startOrGracefulReload", "prettylist", "reloadLogs", "attach", "trigger", "save",
+	"prettylist", "reloadLogs", "attach", "trigger", "save",
 	"dump", "cleardump", "resurrect", "init", "ecosystem", "set", "multiset", "get", "conf",
 	"config", "unset", "install", "module:install", "uninstall", "module:uninstall", "monitor", "unmonitor", "link",
 	"unlink", "serve", "expose", "startup", "unstartup", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
@@ -72,10 +70,13 @@ func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerb
 
 var actingVerbs = []verb{
 	{
-		use: "start SCRIPT|PROGRAM|NAME…", short: "Start an app, or start again one that is known", least: 1, most: -1,
-		topics: []topic{declare, acting, general}, run: runStart,
-		long: `A target is, in this order: a name, a namespace or an id that tend knows, which
-is restarted; a script; a program in $PATH; with blanks in it, a shell line.
+		use: "start [FILE|SCRIPT|PROGRAM|NAME…]", short: "Start an app, or start again one that is known", most: -1,
+		topics: []topic{declare, filed, acting, general}, run: runStart,
+		long: `A target is, in this order: a configuration file, whose apps are started, or
+restarted where they are known (docs/configuration.md; - is standard input); a
+name, a namespace or an id that tend knows, which is restarted; a script; a
+program in $PATH; with blanks in it, a shell line. Without a target it is the
+ecosystem.config.js of this folder, or the like.
 
 The interpreter follows from the extension: .js .cjs .mjs node; .ts bun, else
 node; .sh bash; .py python; .rb ruby; .php php; .pl perl. A binary, and a script
@@ -89,13 +90,14 @@ has proved that it stays up. If it dies at once, it prints why and the app's
 last lines, and exits 1.`,
 		example: `tend start app.js -i max                   # a worker for each CPU, on one port
 tend start app.js --name web -- --port 80  # the app gets --port 80
+tend start ecosystem.config.js --env production --only web,mail
 tend start worker.py -i 2 --env Q=mail     # two processes
 tend start ./server --exec-mode cluster -i 4  # a Go program using tend's cluster package
 tend start "npm run dev" --name dev        # a shell line`,
 	},
 	{
-		use: "stop NAME|ID|all…", short: "Stop apps, and keep them in the list", least: 1, most: -1,
-		topics: []topic{general}, run: act("stopped", serviceStop),
+		use: "stop NAME|ID|FILE|all…", short: "Stop apps, and keep them in the list", least: 1, most: -1,
+		topics: []topic{filed, general}, run: act("stopped", serviceStop),
 		long: `Each process and its descendants get the stop signal; what is left of them
 after the grace (--kill-timeout of start) is killed. The command returns when
 nothing of them is left. Stopping what is stopped is no error.`,
@@ -105,19 +107,20 @@ tend stop /^worker-/     # by expression
 tend stop all`,
 	},
 	{
-		use: "restart NAME|ID|all…", short: "Stop apps and start them again", least: 1, most: -1,
-		topics: []topic{declare, general}, run: runRestart,
+		use: "restart NAME|ID|FILE|all…", short: "Stop apps and start them again", least: 1, most: -1,
+		topics: []topic{declare, filed, general}, run: runRestart,
 		long: `The app keeps its environment, whatever the caller's is now; --update-env lays
 the caller's over it. Flags of start change the app; the value null takes one
-back to its default.`,
+back to its default. The apps of a FILE become what it says, with the caller's
+environment; those that are not known are started.`,
 		example: `tend restart web
 tend restart web --update-env
 tend restart web --name site --kill-timeout 5s
 tend restart web --node-args=null`,
 	},
 	{
-		use: "reload NAME|ID|all…", short: "Replace the processes one by one, without a gap", least: 1, most: -1,
-		topics: []topic{declare, acting, general}, run: runReload,
+		use: "reload NAME|ID|FILE|all…", short: "Replace the processes one by one, without a gap", least: 1, most: -1,
+		topics: []topic{declare, filed, acting, general}, run: runReload,
 		long: `In cluster mode each worker is started anew and must listen (or be ready) before
 the old one of its place is let go. If the new one does not come up, the old one
 stays, those that got other flags before it go back to theirs, the command says
@@ -149,11 +152,38 @@ tend scale web +2
 tend scale web -1`,
 	},
 	{
-		use: "delete NAME|ID|all…", aliases: []string{"del"}, short: "Stop apps and forget them", least: 1, most: -1,
-		topics: []topic{general}, run: act("deleted", serviceDelete),
+		use: "delete NAME|ID|FILE|all…", aliases: []string{"del"}, short: "Stop apps and forget them", least: 1, most: -1,
+		topics: []topic{filed, general}, run: act("deleted", serviceDelete),
 		long: "As stop; afterwards the app is not in the list. Its log files stay.",
 		example: `tend delete web
 tend del all`,
+	},
+	{
+		use: "apply [FILE]", short: "Make the apps of a file what it says, by the least that does it", most: 1,
+		topics: []topic{filed, planning, acting, general}, run: runApply,
+		long: `Shows what differs, then does it. New apps are started. An app whose processes
+would be otherwise is reloaded; one of which only the number of processes, or
+what tend itself goes by (max_restarts and the like), differs is not; nor is one
+that is as declared already. Variables that left the file leave the app; the rest
+of its environment stays, if --update-env does not say otherwise. Apps that came
+from this very file and left it are deleted.
+
+What the script's file holds is not compared: after a change there, reload.`,
+		example: `tend apply --dry-run               # ecosystem.config.js, or the like
+tend apply ecosystem.config.js --env production
+tend apply deploy.yml --json`,
+	},
+	{
+		use: "startOrRestart FILE…", aliases: []string{"startorrestart"}, short: "Restart the apps of a file, start those not known", least: 1, most: -1,
+		topics: []topic{declare, filed, general}, run: runFile(spec.Restarting),
+		long:    "The same as restart FILE.",
+		example: `tend startOrRestart ecosystem.config.js --env production`,
+	},
+	{
+		use: "startOrReload FILE…", aliases: []string{"startorreload", "startOrGracefulReload"}, short: "Reload the apps of a file, start those not known", least: 1, most: -1,
+		topics: []topic{declare, filed, acting, general}, run: runFile(spec.Reloading),
+		long:    "The same as reload FILE.",
+		example: `tend startOrReload ecosystem.config.js --update-env`,
 	},
 	{
 		use: "reset NAME|ID|all…", short: "Set the restart counters to 0", least: 1, most: -1,
@@ -191,6 +221,15 @@ tend ls --json`,
 		topics: []topic{general}, run: runJlist, asks: true,
 		long:    "One line, nothing else: an array of records with pid, name, pm_id, monit and pm2_env.",
 		example: `tend jlist | jq '.[] | [.name, .pid, .pm2_env.status]'`,
+	},
+	{
+		use: "check [FILE]", short: "Read a configuration file and say what it declares", most: 1,
+		topics: []topic{filed, checking, general}, run: runCheck,
+		long: `Nothing is started, and no daemon is asked. Exit code 1 if the file could not be
+started as it is; with --strict also if anything is to be warned of.`,
+		example: `tend check ecosystem.config.js --env production
+tend check --strict deploy.yml
+tend check --schema > tend.schema.json  # for editors`,
 	},
 	{
 		use: "show NAME|ID", aliases: []string{"describe", "desc", "info"}, short: "Show all there is to know of an app", least: 1, most: 1,
