@@ -41,84 +41,103 @@ func threads(ctx context.Context) error {
 		return err
 	}
 	defer ant.Release()
+	three := contenders{ctx, ours, task, ponds, ant}
 	for _, work := range []struct {
 		name string
 		n    int
 	}{{"nothing", 0}, {"10 µs of work", 15_000}} {
-		err := inTurn(ctx, work.name+", run", []*variant{
-			{name: "tend", do: each(func() error {
-				v, err := pool.Run(ctx, ours, task, work.n)
-				sink.Store(int64(v))
-				return err
-			})},
-			{name: "pond", do: each(func() error {
-				v, err := ponds.SubmitErr(func() (int, error) { return spin(work.n), nil }).Wait()
-				sink.Store(int64(v))
-				return err
-			})},
-			{name: "ants", do: each(func() error {
-				done := make(chan int, 1)
-				err := ant.Submit(func() { done <- spin(work.n) })
-				sink.Store(int64(<-done))
-				return err
-			})},
-		})
-		if err != nil {
+		if err := inTurn(ctx, work.name+", run", three.run(work.n)); err != nil {
 			return err
 		}
-		const batch = 100
-		err = inTurn(ctx, work.name+", submit 100 and wait", []*variant{
-			{name: "tend", do: each(func() error {
-				var all [batch]pool.Future[int]
-				for i := range all {
-					f, err := pool.Submit(ctx, ours, task, work.n)
-					if err != nil {
-						return err
-					}
-					all[i] = f
-				}
-				for _, f := range all {
-					v, err := f.Wait(ctx)
-					if err != nil {
-						return err
-					}
-					sink.Store(int64(v))
-				}
-				return nil
-			})},
-			{name: "pond", do: each(func() error {
-				var all [batch]pond.Result[int]
-				for i := range all {
-					all[i] = ponds.SubmitErr(func() (int, error) { return spin(work.n), nil })
-				}
-				for _, f := range all {
-					v, err := f.Wait()
-					if err != nil {
-						return err
-					}
-					sink.Store(int64(v))
-				}
-				return nil
-			})},
-			{name: "ants", do: each(func() error {
-				var all sync.WaitGroup
-				var results [batch]int
-				all.Add(batch)
-				for i := range batch {
-					if err := ant.Submit(func() { results[i] = spin(work.n); all.Done() }); err != nil {
-						return err
-					}
-				}
-				all.Wait()
-				sink.Store(int64(results[0]))
-				return nil
-			})},
-		})
-		if err != nil {
+		if err := inTurn(ctx, work.name+", submit 100 and wait", three.batches(work.n)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// contenders are the pools side by side.
+type contenders struct {
+	ctx   context.Context
+	ours  *pool.Pool
+	task  *pool.Task[int, int]
+	ponds pond.ResultPool[int]
+	ant   *ants.Pool
+}
+
+// run has a caller wait for each c.task.
+func (c *contenders) run(n int) []*variant {
+	return []*variant{
+		{name: "tend", do: each(func() error {
+			v, err := pool.Run(c.ctx, c.ours, c.task, n)
+			sink.Store(int64(v))
+			return err
+		})},
+		{name: "pond", do: each(func() error {
+			v, err := c.ponds.SubmitErr(func() (int, error) { return spin(n), nil }).Wait()
+			sink.Store(int64(v))
+			return err
+		})},
+		{name: "ants", do: each(func() error {
+			done := make(chan int, 1)
+			err := c.ant.Submit(func() { done <- spin(n) })
+			sink.Store(int64(<-done))
+			return err
+		})},
+	}
+}
+
+const batch = 100
+
+// batches has a caller submit many and wait for all.
+func (c *contenders) batches(n int) []*variant {
+	return []*variant{
+		{name: "tend", do: each(func() error {
+			var all [batch]pool.Future[int]
+			for i := range all {
+				f, err := pool.Submit(c.ctx, c.ours, c.task, n)
+				if err != nil {
+					return err
+				}
+				all[i] = f
+			}
+			for _, f := range all {
+				v, err := f.Wait(c.ctx)
+				if err != nil {
+					return err
+				}
+				sink.Store(int64(v))
+			}
+			return nil
+		})},
+		{name: "pond", do: each(func() error {
+			var all [batch]pond.Result[int]
+			for i := range all {
+				all[i] = c.ponds.SubmitErr(func() (int, error) { return spin(n), nil })
+			}
+			for _, f := range all {
+				v, err := f.Wait()
+				if err != nil {
+					return err
+				}
+				sink.Store(int64(v))
+			}
+			return nil
+		})},
+		{name: "ants", do: each(func() error {
+			var all sync.WaitGroup
+			var results [batch]int
+			all.Add(batch)
+			for i := range batch {
+				if err := c.ant.Submit(func() { results[i] = spin(n); all.Done() }); err != nil {
+					return err
+				}
+			}
+			all.Wait()
+			sink.Store(int64(results[0]))
+			return nil
+		})},
+	}
 }
 
 func each(one func() error) func(context.Context, time.Duration) (result, error) {

@@ -57,6 +57,7 @@ var good = map[string]map[string]string{
 	"treekill":                  {`false`: `{"treekill":false}`},
 	"shutdown_with_message":     {`true`: `{"shutdown_with_message":true}`},
 	"drain":                     {`false`: `{"drain":false}`},
+	"sticky":                    {`true`: `{"sticky":true}`},
 	"drain_timeout":             {`"1m30s"`: `{"drain_timeout":90000000000}`},
 	"wait_ready":                {`true`: `{"wait_ready":true}`},
 	"listen_timeout":            {`8000`: `{"listen_timeout":8000000000}`},

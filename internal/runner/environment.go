@@ -114,6 +114,20 @@ func (l *life) environment(who *user.User) []string {
 
 		"NODE_CHANNEL_SERIALIZATION_MODE": "json",
 	})
+	l.addDoors(env)
+	list := make([]string, 0, len(env)+1)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	if l.worker != 0 {
+		list = append(list, cluster.Env(l.worker)...)
+	}
+	return list
+}
+
+// addDoors tells the process what it was given to speak with.
+func (l *life) addDoors(env map[string]string) {
+	app := l.spawn.App
 	if n := len(app.Listen); n > 0 {
 		env["LISTEN_FDS"] = strconv.Itoa(n)
 	}
@@ -123,17 +137,9 @@ func (l *life) environment(who *user.User) []string {
 			env["WATCHDOG_USEC"] = strconv.FormatInt(app.HangTimeout.Microseconds(), 10)
 		}
 	}
-	list := make([]string, 0, len(env)+1)
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		list = append(list, name+"="+env[name])
-	}
-	if l.worker != 0 {
-		list = append(list, cluster.Env(l.worker)...)
-	}
 	if l.sticky() {
-		list = append(list, cluster.StickyVar+"="+filepath.Dir(l.session()))
+		env[cluster.StickyVar] = filepath.Dir(l.session())
 	}
-	return list
 }
 
 func interpreterWord(app spec.App) string {
