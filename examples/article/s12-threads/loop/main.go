@@ -5,6 +5,6 @@ import "fmt"
 
 func main() {
 	fmt.Println("looping")
-	for {
+	for i := 0; ; i++ { // for ever
 	}
 }
