@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,18 +108,37 @@ func TestWhoAmI(t *testing.T) {
 	}
 }
 
+func TestNameIsInProfiles(t *testing.T) {
+	th := start(t, func(ctx context.Context, self *thread.Self) error {
+		self.Port().Post("here")
+		<-ctx.Done()
+		return nil
+	}, thread.Options{Name: "profiled one"})
+	if _, err := th.Receive(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	var profile strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil || !strings.Contains(profile.String(), `"thread":"profiled one"`) {
+		t.Error(err, profile.String())
+	}
+}
+
 func TestStartOnce(t *testing.T) {
 	th := start(t, func(context.Context, *thread.Self) error { return nil }, thread.Options{})
 	if err := th.Start(soon(t)); !errors.Is(err, thread.ErrStarted) {
 		t.Error(err)
 	}
-	never, err := thread.New(func(context.Context, *thread.Self) error { panic("runs") }, thread.Options{})
+	near, far := thread.NewChannel()
+	never, err := thread.New(func(context.Context, *thread.Self) error { panic("runs") }, thread.Options{Transfer: []thread.Transferable{far}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	exit, err := never.Terminate(soon(t))
 	if err != nil || exit.Code != 1 || exit.Err != thread.ErrTerminated {
 		t.Error(exit, err)
+	}
+	if _, err := near.Receive(soon(t)); !errors.Is(err, io.EOF) {
+		t.Errorf("a port that was given to it: %v", err)
 	}
 	if got := tell(never.Events(soon(t))); !reflect.DeepEqual(got, []string{"exited exit 1: thread was terminated"}) {
 		t.Error(got)
