@@ -66,8 +66,8 @@ func (p *Port) Post(v any, transfer ...Transferable) error {
 	return err
 }
 
-// Send is Post that then waits until fewer than [Backlog] messages wait at the
-// other end. If ctx ends before, nothing was sent.
+// Send is Post that waits until fewer than [Backlog] messages wait at the other
+// end; v is copied at once. If ctx ends before, nothing was sent.
 func (p *Port) Send(ctx context.Context, v any, transfer ...Transferable) error {
 	l, err := p.letter(v, transfer)
 	if err != nil {
