@@ -43,17 +43,9 @@ func (c *command) applyFile(ctx context.Context, svc api.Service, word string, h
 	if err != nil {
 		return event.Applied{}, err
 	}
-	for _, flag := range []string{"canary", "for", "force"} {
-		if c.values.given(flag) {
-			return event.Applied{}, &fault.Error{Code: fault.Invalid, Field: "--" + flag, Message: "is for names and scripts, not for files", Remedy: "Leave it out."}
-		}
-	}
-	req := spec.Apply{Apps: f.Apps, How: how, UpdateEnv: c.values.on("update-env"), Caller: c.caller()}
-	if n := c.values.number("parallel"); n != nil {
-		req.Parallel = max(0, *n)
-	}
-	if c.values.err != nil {
-		return event.Applied{}, c.values.err
+	req, err := c.asked(f, how)
+	if err != nil {
+		return event.Applied{}, err
 	}
 	out, err := svc.Apply(ctx, req)
 	if err != nil {
@@ -61,6 +53,20 @@ func (c *command) applyFile(ctx context.Context, svc api.Service, word string, h
 	}
 	c.tellChanges(out)
 	return out, nil
+}
+
+// asked is the request for the apps of a file, by the flags that say how.
+func (c *command) asked(f configFile, how spec.How) (spec.Apply, error) {
+	for _, flag := range []string{"canary", "for", "force"} {
+		if c.values.given(flag) {
+			return spec.Apply{}, &fault.Error{Code: fault.Invalid, Field: "--" + flag, Message: "is for names and scripts, not for files", Remedy: "Leave it out."}
+		}
+	}
+	req := spec.Apply{Apps: f.Apps, How: how, UpdateEnv: c.values.on("update-env"), Caller: c.caller()}
+	if n := c.values.number("parallel"); n != nil {
+		req.Parallel = max(0, *n)
+	}
+	return req, c.values.err
 }
 
 // tellChanges prints a line an app, and the warnings.
@@ -95,13 +101,11 @@ func runApply(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
-	req := spec.Apply{Apps: f.Apps, How: spec.Declaring, UpdateEnv: c.values.on("update-env"), Caller: c.caller(), DryRun: true}
-	if n := c.values.number("parallel"); n != nil {
-		req.Parallel = max(0, *n)
+	req, err := c.asked(f, spec.Declaring)
+	if err != nil {
+		return err
 	}
-	if c.values.err != nil {
-		return c.values.err
-	}
+	req.DryRun = true
 	if f.origin != "" && len(c.values.only()) == 0 {
 		req.Prune = []string{f.origin, config.OriginOf(f.origin, c.values.section())}
 	}

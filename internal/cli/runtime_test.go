@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"github.com/tendproc/tend/internal/config"
+	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/proctest"
 )
 
@@ -178,3 +181,25 @@ func TestNodeThatNeverEndsIsInterrupted(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestWithoutARuntime(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := evaluator(dir, "")
+	c.Env = []string{"PATH=" + dir}
+	_, err := c.evaluate(t.Context(), scriptLoad{File: filepath.Join(dir, "x.config.js")})
+	if !errors.Is(err, errNoRuntime) || !strings.Contains(err.Error(), "looked for node, bun and deno") {
+		t.Errorf("error %v", err)
+	}
+	// What is called JSON and is none is wrong as JSON, then.
+	if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte("{ a: process.env.A }"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.tree(t.Context(), "x.json", config.JSON); err == nil || !strings.HasPrefix(err.Error(), "line 1, column 6: ") {
+		t.Errorf("error %v", err)
+	}
+	// A name chooses, whatever else there is; one that is not there is an error.
+	c.Env = append(c.Env, runtimeVar+"=./nothing")
+	if _, err := c.evaluate(t.Context(), scriptLoad{File: "/x"}); fault.CodeOf(err) != fault.NotFound || errors.Is(err, errNoRuntime) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -93,8 +93,6 @@ func DecodeResult(text []byte) (any, error) {
 	return normal(v)
 }
 
-var mark = regexp.MustCompile(`^\[(\d+):(\d+)\] `)
-
 // syntaxFault says where text is wrong, in the same words for every format.
 func syntaxFault(format Format, text []byte, err error) error {
 	f := &fault.Error{Code: fault.Invalid, Message: err.Error(), Remedy: "The file is read as " + strings.ToUpper(string(format)) + "."}
@@ -105,7 +103,7 @@ func syntaxFault(format Format, text []byte, err error) error {
 		f.Message = fmt.Sprintf("line %d, column %d: %s", e.Position.Line, e.Position.Col, e.Message)
 	default:
 		first, excerpt, _ := strings.Cut(err.Error(), "\n")
-		if m := mark.FindStringSubmatch(first); m != nil {
+		if m := regexp.MustCompile(`^\[(\d+):(\d+)\] `).FindStringSubmatch(first); m != nil {
 			first = fmt.Sprintf("line %s, column %s: %s", m[1], m[2], first[len(m[0]):])
 		}
 		f.Message = first
@@ -123,9 +121,8 @@ func place(text []byte, offset int) string {
 	return fmt.Sprintf("line %d, column %d", line, len(before)-bytes.LastIndexByte(before, '\n'))
 }
 
-var processLine = regexp.MustCompile(`^([A-Za-z0-9_.-]+)\s*:\s*(\S.*)$`)
-
 func decodeProcfile(text []byte) (any, error) {
+	process := regexp.MustCompile(`^([A-Za-z0-9_.-]+)\s*:\s*(\S.*)$`)
 	apps := []any{}
 	n := 0
 	for line := range strings.Lines(string(text)) {
@@ -134,7 +131,7 @@ func decodeProcfile(text []byte) (any, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		m := processLine.FindStringSubmatch(line)
+		m := process.FindStringSubmatch(line)
 		if m == nil {
 			return nil, &fault.Error{
 				Code: fault.Invalid, Message: fmt.Sprintf("line %d: not NAME: COMMAND", n), Remedy: "Write a process a line: web: node server.js",

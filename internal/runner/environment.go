@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"os/user"
@@ -86,13 +87,8 @@ func (l *life) environment(who *user.User) []string {
 		env["HOME"], env["USER"], env["LOGNAME"] = who.HomeDir, who.Username, who.Username
 	}
 	out, err := app.LogPaths(s.Key.ID)
-	instance := app.InstanceVar
-	if instance == "" {
-		instance = "NODE_APP_INSTANCE"
-	}
-	if first, err := strconv.Atoi(env[app.IncrementVar]); err == nil {
-		env[app.IncrementVar] = strconv.Itoa(first + s.Index)
-	}
+	instance := cmp.Or(app.InstanceVar, spec.DefaultInstanceVar)
+	increment(env, app.IncrementVar, s.Index)
 	maps.Copy(env, map[string]string{
 		instance:           strconv.Itoa(s.Index),
 		"PWD":              app.Cwd,
@@ -139,6 +135,13 @@ func (l *life) addDoors(env map[string]string) {
 	}
 	if l.sticky() {
 		env[cluster.StickyVar] = filepath.Dir(l.session())
+	}
+}
+
+// increment gives the n-th instance a number of its own.
+func increment(env map[string]string, name string, n int) {
+	if first, err := strconv.Atoi(env[name]); err == nil {
+		env[name] = strconv.Itoa(first + n)
 	}
 }
 

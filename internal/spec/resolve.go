@@ -166,13 +166,8 @@ func (a *App) settle(m Machine) error {
 	if err := a.checkSticky(); err != nil {
 		return err
 	}
-	if a.IncrementVar != "" {
-		if _, err := strconv.Atoi(a.Env[a.IncrementVar]); err != nil {
-			return &fault.Error{
-				Code: fault.Invalid, Field: "increment_var", Message: a.IncrementVar + " is not a number: " + printable(strconv.Quote(a.Env[a.IncrementVar])),
-				Remedy: "Give the variable of the first instance: env: { " + a.IncrementVar + ": 3000 }.",
-			}
-		}
+	if err := a.checkIncrement(); err != nil {
+		return err
 	}
 	if a.Mode != Cluster {
 		if a.Scheduler != "" {
@@ -193,6 +188,17 @@ func (a *App) settle(m Machine) error {
 		a.Scheduler = RoundRobin
 	}
 	return nil
+}
+
+func (a *App) checkIncrement() error {
+	first := a.Env[a.IncrementVar]
+	if _, err := strconv.Atoi(first); a.IncrementVar == "" || err == nil {
+		return nil
+	}
+	return &fault.Error{
+		Code: fault.Invalid, Field: "increment_var", Message: a.IncrementVar + " is not a number: " + printable(strconv.Quote(first)),
+		Remedy: "Give the variable of the first instance: env: { " + a.IncrementVar + ": 3000 }.",
+	}
 }
 
 // folder resolves the working folder and checks that it can be entered. An

@@ -121,8 +121,8 @@ func TestResolveRefuses(t *testing.T) {
 		{"app.js", Options{OutFile: ptr("/srv/web")}, fault.Invalid, "--output: is a folder: /srv/web"},
 		{"app.js", Options{LogMode: ptr("all.log")}, fault.Unsupported, "--log: only raw is known"},
 		{"server", Options{InterpreterArgs: &[]string{"--x"}}, fault.Invalid, "--interpreter-args: there is no interpreter"},
-		{"ecosystem.config.js", Options{}, fault.Unsupported, "a configuration file, which the command line reads and not the daemon"},
-		{"-", Options{}, fault.Unsupported, "a configuration file, which the command line reads and not the daemon"},
+		{"ecosystem.config.js", Options{}, fault.Unsupported, "is a configuration file, which the daemon does not read"},
+		{"-", Options{}, fault.Unsupported, "is a configuration file, which the daemon does not read"},
 	} {
 		_, err := Resolve(testMachine(), "/logs", Start{Word: tc.word, Options: tc.o, Caller: testCaller()})
 		if fault.CodeOf(err) != tc.code || err == nil || !strings.Contains(err.Error(), tc.want) {

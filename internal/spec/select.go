@@ -137,8 +137,8 @@ func IsConfig(word string) bool {
 
 func configFault(word string) error {
 	return &fault.Error{
-		Code: fault.Unsupported, Message: printable(word) + ": a configuration file, which the command line reads and not the daemon",
-		Remedy: "Send what it declares to apply.",
+		Code: fault.Unsupported, Message: printable(word) + " is a configuration file, which the daemon does not read",
+		Remedy: "On the command line start, restart, reload, stop, delete and apply take files; else name an app. The API takes what a file declares: apply.",
 	}
 }
 
