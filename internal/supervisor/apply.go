@@ -89,6 +89,7 @@ type plan struct {
 	create []spec.App
 	excess []*slot
 	fewer  string // a warning about their number
+	anew   bool   // all must have ended before one can start
 }
 
 // plan says what a request means now. It changes nothing.
@@ -162,13 +163,14 @@ func (p *plan) decide(req spec.Apply) {
 			p.change.Fields = diff
 		}
 		replaces = replaces || sl.spec.Replaces(a)
+		p.anew = p.anew || sl.up() && elsewise(sl.spec, a)
 		down, all = down || !sl.up(), all && !sl.up()
 	}
 	do := &p.change.Do
 	switch {
 	case req.How == spec.Restarting && all:
 		*do = event.DoStart
-	case req.How == spec.Restarting:
+	case req.How == spec.Restarting || p.anew:
 		*do = event.DoRestart
 	case req.How == spec.Reloading:
 		*do = event.DoReload
@@ -183,17 +185,30 @@ func (p *plan) decide(req spec.Apply) {
 	}
 }
 
+// elsewise says that processes of a and of b cannot have the same sockets at once:
+// the daemon holds those of a cluster, a program in fork mode its own, and with
+// reuseport each worker has one.
+func elsewise(a, b spec.App) bool {
+	return a.Mode != b.Mode || (a.Scheduler == spec.ReusePort) != (b.Scheduler == spec.ReusePort)
+}
+
 // carryOut does what was planned, and lets w wait for it.
 func (l *loop) carryOut(p *plan, req spec.Apply, w *wait) {
 	for _, sl := range p.stay {
 		w.ids = append(w.ids, sl.id)
 	}
+	if p.anew {
+		l.beginAnew(p, w)
+		return
+	}
 	switch p.change.Do {
 	case event.DoReload:
 		for _, r := range l.rollsOf(w, p.stay, spec.Act{Parallel: req.Parallel}) {
 			r.specs, r.core.Back = p.specs, true
+			r.then = func() { l.scaleTo(p, w) }
 			l.roll(r, lifecycle.RollEvent{})
 		}
+		return
 	case event.DoRestart, event.DoStart: // of apps that are there, start only those that are down
 		for _, sl := range p.stay {
 			l.respecKept(sl, p.specs[sl.id])
@@ -214,6 +229,50 @@ func (l *loop) carryOut(p *plan, req spec.Apply, w *wait) {
 		}
 	}
 	l.scaleTo(p, w)
+}
+
+// beginAnew ends all processes of an app, and then starts it as declared.
+func (l *loop) beginAnew(p *plan, w *wait) {
+	w.pending++
+	left := 1
+	ended := func() {
+		if left--; left > 0 {
+			return
+		}
+		for _, sl := range p.stay {
+			if sl.deleted || sl.state.Goal == lifecycle.Up {
+				w.finish(&fault.Error{Code: fault.Conflict, Op: w.op + " " + sl.label(), Message: "it was started again or deleted meanwhile", Remedy: "Apply the file once more."})
+				return
+			}
+		}
+		for _, sl := range p.stay {
+			l.respecKept(sl, p.specs[sl.id])
+		}
+		for _, sl := range p.stay {
+			next := sl.state.Gen + 1
+			l.step(sl, lifecycle.Start{})
+			w.awaitUp(sl, next)
+		}
+		p.excess = nil
+		l.scaleTo(p, w)
+		w.finish(nil)
+	}
+	for _, sl := range slices.Concat(p.stay, p.excess) {
+		left++
+		if slices.Contains(p.excess, sl) {
+			l.step(sl, lifecycle.Delete{Drain: true})
+		} else {
+			l.step(sl, lifecycle.Stop{})
+		}
+		sl.await(func(sl *slot) bool {
+			over := sl.deleted || sl.idle() || sl.state.Goal == lifecycle.Up
+			if over {
+				l.pending = append(l.pending, ended)
+			}
+			return over
+		})
+	}
+	ended()
 }
 
 // scaleTo makes the instances that are missing, and deletes those that are too many.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
@@ -189,6 +190,40 @@ func TestApplyRestartsAndReloads(t *testing.T) {
 	})
 }
 
+// The daemon's socket and a program's own would be in each other's way.
+func TestApplyOfAnotherModeEndsAllFirst(t *testing.T) {
+	run(t, func(b *bench) {
+		b.gens("web", worker, program{stopTime: 20 * ms})
+		fork := func(o *spec.Options) { o.Mode = ptr("fork") }
+		b.apply(spec.Declaring, declared("web", 3))
+		b.took()
+		b.wantChanges(b.apply(spec.Declaring, declared("web", 2, fork)), "restart web 3→2 mode:cluster→fork scheduler:rr→")
+		acts := b.took()
+		if i, j := strings.LastIndex(acts, "terminate"), strings.Index(acts, "release web"); i < 0 || j < i || strings.Index(acts, "spawn") < j {
+			t.Errorf("actions %s", acts)
+		}
+		b.gens("web", worker, worker, program{listens: 10 * ms, stopTime: time.Second})
+		b.wantChanges(b.apply(spec.Reloading, declared("web", 2)), "restart web 2→2 mode:fork→cluster scheduler:→rr")
+		if acts := b.took(); !strings.HasPrefix(acts, "terminate 0.2, terminate 1.2, release web, spawn 0.3, spawn 1.3") {
+			t.Errorf("actions %s", acts)
+		}
+		for id := range 2 {
+			b.wantPhase(id, lifecycle.Running)
+		}
+		// Who starts it meanwhile has the last word.
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.sup.Apply(b.ctx, ask(spec.Restarting, declared("web", 2, fork)))
+			done <- err
+		}()
+		b.wait(100 * ms)
+		if _, err := b.sup.Start(b.ctx, spec.Start{Word: "web"}); err != nil {
+			t.Error(err)
+		}
+		wantFault(t, <-done, fault.Conflict, "meanwhile")
+	})
+}
+
 func TestApplyOfTwoAppsWithOneName(t *testing.T) {
 	run(t, func(b *bench) {
 		two := func(second string) []spec.Declared {
@@ -237,11 +272,20 @@ func TestApplyTellsHowManyDidNotComeUp(t *testing.T) {
 
 func TestApplyGoesBackWhereTheNewDies(t *testing.T) {
 	run(t, func(b *bench) {
-		b.gens("web", worker, program{online: 40 * ms, exits: 50 * ms, code: 1}, worker)
+		bad := program{online: 40 * ms, exits: 50 * ms, code: 1}
+		b.gens("web", worker, bad, bad, worker)
 		b.apply(spec.Declaring, declared("web", 2, env("A=1")))
 		_, err := b.sup.Apply(b.ctx, ask(spec.Declaring, declared("web", 2, env("A=2"))))
 		wantFault(t, err, fault.StartFailed, "the old process stays")
+		// Nor are there more of what does not come up.
+		b.took()
+		_, err = b.sup.Apply(b.ctx, ask(spec.Declaring, declared("web", 3, env("A=3"))))
+		wantFault(t, err, fault.StartFailed, "the old process stays")
+		b.wantActs("spawn 0.3")
 		b.wantChanges(b.apply(spec.Declaring, declared("web", 2, env("A=1"))), "keep web 2→2")
+		b.took()
+		b.wantChanges(b.apply(spec.Declaring, declared("web", 1, env("A=4"))), "reload web 2→1 env.A:1→4")
+		b.wantActs("spawn 0.4, unroute 0.1, disconnect 0.1, unroute 0.1, terminate 0.1, unroute 1.1, disconnect 1.1, unroute 1.1, terminate 1.1")
 	})
 }
 

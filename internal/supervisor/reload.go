@@ -22,7 +22,8 @@ type roll struct {
 	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
 	turns map[int]rollTurn // of the instances that it has begun with
 	w     *wait
-	err   error // the first failure
+	err   error  // the first failure
+	then  func() // is done when it went well
 }
 
 // Reload replaces the processes of target by a new generation, app by app side
@@ -171,7 +172,11 @@ func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
 		delete(l.rolls, r.app)
 		l.o.Memory.Delete(rollKey(r.app))
 		l.keepRolled(r)
-		r.w.finish(r.verdict())
+		err := r.verdict()
+		if err == nil && r.then != nil {
+			r.then()
+		}
+		r.w.finish(err)
 	}
 }
 
