@@ -93,6 +93,9 @@ func (s *subject) open(ctx context.Context, su setup) (err error) {
 		return err
 	}
 	args := []string{"start", "bench/faults/app/web.js", "-i", "2"}
+	if s.isTend() { // workers are killed more often than would be for ever
+		args = append(args, "--max-restarts", "1000000")
+	}
 	if s.isTend() && su.scheduler != "" {
 		args = append(args, "--scheduler", su.scheduler)
 	}

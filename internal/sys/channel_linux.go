@@ -198,6 +198,10 @@ func IsHangup(err error) bool { return err == syscall.ECONNRESET || err == sysca
 // PeerDone tells that the other end of the stream socket fd will write no more.
 func PeerDone(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-	n, err := unix.Poll(p, 0)
-	return err == nil && n > 0
+	for {
+		n, err := unix.Poll(p, 0)
+		if err != unix.EINTR {
+			return err == nil && n > 0
+		}
+	}
 }

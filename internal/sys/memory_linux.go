@@ -62,8 +62,13 @@ func Buffered(fd int) (int, error) {
 // Over tells that the pipe fd is empty and nobody has its other end.
 func Over(fd int) (bool, error) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	_, err := unix.Poll(fds, 0)
-	return fds[0].Revents&unix.POLLHUP != 0 && fds[0].Revents&unix.POLLIN == 0, os.NewSyscallError("poll", err)
+	for {
+		_, err := unix.Poll(fds, 0)
+		if err == unix.EINTR { // although it waits for nothing, a signal ends it
+			continue
+		}
+		return fds[0].Revents&unix.POLLHUP != 0 && fds[0].Revents&unix.POLLIN == 0, os.NewSyscallError("poll", err)
+	}
 }
 
 // IdentifyFile is [Identify] for f.
