@@ -48,10 +48,11 @@ var parts = []part{
 	{"steps", 1, 4, steps},
 	{"reloads", 2, 100, reloads},
 	{"messages", 10, 100, messages},
+	{"window", 5, 40, window},
 }
 
 func names() (list []string) {
-	for _, name := range []string{"side", "kills", "upgrades", "steps", "reloads", "messages"} {
+	for _, name := range []string{"side", "kills", "upgrades", "steps", "reloads", "messages", "window"} {
 		list = append(list, name)
 	}
 	return list
@@ -63,7 +64,6 @@ func main() { rig.Main(run) }
 type bench struct {
 	dir   string // for homes
 	times int    // how often the part is to disturb
-	homes int    // made so far
 }
 
 func run(ctx context.Context) (err error) {

@@ -67,11 +67,7 @@ func (b *bench) pm2(ctx context.Context, su setup) (*subject, error) {
 	return open(ctx, &subject{Guard: g, b: b}, su)
 }
 
-func (b *bench) newDir() (string, error) {
-	b.homes++
-	dir := filepath.Join(b.dir, strconv.Itoa(b.homes))
-	return dir, os.Mkdir(dir, 0o700)
-}
+func (b *bench) newDir() (string, error) { return os.MkdirTemp(b.dir, "") }
 
 func open(ctx context.Context, s *subject, su setup) (*subject, error) {
 	if err := s.open(ctx, su); err != nil {
