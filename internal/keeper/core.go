@@ -17,3 +17,14 @@ func gap(short int) time.Duration {
 	}
 	return min(firstGap<<min(short-2, 10), maxGap)
 }
+
+// after is how many lives in a row were short, once another has ended.
+func after(short int, served, killed bool, lived time.Duration) int {
+	switch {
+	case served && killed:
+		return 0 // somebody did that to it: it can live with its state
+	case lived >= stable:
+		return 1
+	}
+	return short + 1
+}

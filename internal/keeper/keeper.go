@@ -332,14 +332,7 @@ func (k *keeper) release() {
 
 // note says in the log what happened to the daemon, and counts.
 func (k *keeper) note(st status) {
-	switch {
-	case k.served && st.Signaled() && st.Signal() == syscall.SIGKILL:
-		// Somebody did that to it: no sign that it cannot live with its state.
-	case time.Since(k.started) >= stable:
-		k.short = 1
-	default:
-		k.short++
-	}
+	k.short = after(k.short, k.served, st.Signaled() && st.Signal() == syscall.SIGKILL, time.Since(k.started))
 	k.log.Printf("the daemon ended %s after %v; it is started again in %v. The apps run on",
 		describe(st), time.Since(k.started).Round(time.Millisecond), gap(k.short))
 }
