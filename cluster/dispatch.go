@@ -79,7 +79,7 @@ func (d *dispatcher) prefer(l *listener, fd int, s *seat) *seat {
 // take gets the next connection of l. It is the caller's.
 func (d *dispatcher) take(l *listener) (fd int, ok bool) {
 	if len(l.waiting) > 0 {
-		fd = l.waiting[0]
+		fd = d.unhold(l.waiting[0])
 		l.waiting = l.waiting[1:]
 		return fd, true
 	}
@@ -140,7 +140,7 @@ func (d *dispatcher) hand(s *seat, l *listener, fd int) {
 	default:
 		d.broken(w, err)
 	}
-	l.waiting = slices.Insert(l.waiting, 0, fd)
+	d.await(l, fd, true)
 }
 
 // answered takes the worker's word on the connection that was sent with seq.
@@ -171,8 +171,7 @@ func (d *dispatcher) again(l *listener, fd int) {
 		sys.Close(fd)
 		return
 	}
-	l.waiting = append(l.waiting, fd)
-	d.activate(l)
+	d.await(l, fd, false)
 }
 
 // refusedHandle deals with a worker that found no descriptor with a message:

@@ -42,7 +42,7 @@ type listener struct {
 // inflow is how connections come to a listener that hands them out.
 type inflow struct {
 	sources []*source // sockets that the primary accepts from
-	waiting []int     // connections that found nobody yet; owned
+	waiting []waiter  // connections that found nobody yet; owned
 	active  bool      // in dispatcher.active
 	sticky  bool      // connections are looked at for their session
 	turns   uint64
@@ -172,9 +172,7 @@ func (d *dispatcher) shut(l *listener) {
 		w := u.worker
 		w.uses = slices.DeleteFunc(w.uses, func(u *listener) bool { return u == l })
 	}
-	for _, fd := range l.waiting {
-		sys.Close(fd)
-	}
+	d.hangUp(l)
 	if l.path != "" && l.file == sys.SocketFile(l.path) {
 		sys.RemoveSocketFile(l.path) // ours still, not a successor's
 	}
@@ -186,7 +184,7 @@ func (d *dispatcher) shut(l *listener) {
 		sys.Close(l.fd)
 	}
 	l.key, l.fd = "", -1
-	l.users, l.seats, l.waiting, l.slots = nil, nil, nil, nil
+	l.users, l.seats, l.slots = nil, nil, nil
 }
 
 // show writes an address for people.

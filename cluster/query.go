@@ -156,7 +156,7 @@ func (d *dispatcher) renew(l *listener, q *wire.Query) error {
 			if err != nil {
 				break
 			}
-			l.waiting = append(l.waiting, conn)
+			d.await(l, conn, false)
 		}
 		d.stopAccepting(l, l.fd)
 	}

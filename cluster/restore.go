@@ -20,7 +20,7 @@ import (
 //
 //	listener/KEY      the socket of a listener
 //	listener/KEY.I    its I-th socket, where each worker has its own
-//	waiting/KEY/I     a connection that found nobody yet; only while frozen
+//	waiting/KEY/I     a connection that found nobody yet
 const (
 	listenerName = "listener/"
 	waitingName  = "waiting/"
@@ -212,22 +212,23 @@ func (d *dispatcher) restore(list []*restored) {
 	}
 }
 
-// restoreWaiting takes back the connections that found nobody yet. From here on
-// the holder has no part in them: its copy would keep them open.
+// restoreWaiting takes back the connections that found nobody yet.
 func (d *dispatcher) restoreWaiting(list []*restored, byKey map[string]*listener) {
 	for _, r := range list {
 		if r.waits == "" {
 			continue
 		}
+		w := waiter{fd: r.fd}
 		if d.p.options.Hold != nil {
-			_ = d.p.options.Hold.Delete(r.name)
+			w.held = r.name
+			_ = d.p.options.Hold.Store(r.name, r.fd, []byte("{}")) // held already; now it is known as ours
 		}
 		l := byKey[r.waits]
 		if l == nil {
-			sys.Close(r.fd)
+			sys.Close(d.unhold(w))
 			continue
 		}
-		l.waiting = append(l.waiting, r.fd)
+		l.waiting = append(l.waiting, w)
 		d.activate(l)
 	}
 }
@@ -347,38 +348,13 @@ func (d *dispatcher) repeated(w *worker, l *listener, ask int64) bool {
 // It returns once that is so. thaw lets it go on; call it if there is no other program.
 func (p *Primary) Freeze() (thaw func()) {
 	frozen, goOn := make(chan struct{}), make(chan struct{})
-	p.post(func(d *dispatcher) {
-		d.store()
+	p.post(func(*dispatcher) {
 		close(frozen)
 		<-goOn
-		d.unstore()
 	})
 	select {
 	case <-frozen:
 	case <-p.done:
 	}
 	return func() { close(goOn) }
-}
-
-// store gives the holder the connections that found nobody yet.
-func (d *dispatcher) store() {
-	if d.p.options.Hold == nil {
-		return
-	}
-	for _, l := range d.table {
-		for i, fd := range l.waiting {
-			_ = d.p.options.Hold.Store(waitingName+l.key+"/"+strconv.Itoa(i), fd, []byte("{}"))
-		}
-	}
-}
-
-func (d *dispatcher) unstore() {
-	if d.p.options.Hold == nil {
-		return
-	}
-	for _, l := range d.table {
-		for i := range l.waiting {
-			_ = d.p.options.Hold.Delete(waitingName + l.key + "/" + strconv.Itoa(i))
-		}
-	}
 }

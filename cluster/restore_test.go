@@ -191,8 +191,9 @@ func TestRestoreReusePort(t *testing.T) {
 	}
 }
 
-// A frozen primary keeps nothing to itself.
-func TestFreezeStoresWhatWaits(t *testing.T) {
+// A connection that no worker has outlives the primary, and is held no longer than
+// it waits.
+func TestWhatWaitsIsHeld(t *testing.T) {
 	s := newSuccession(t)
 	w, adopt := s.worker(WorkerOptions{ID: 1, Group: "web"})
 	m := w.listen(port0)
