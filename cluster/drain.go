@@ -39,7 +39,7 @@ const (
 // It asks nothing of a worker without the [Preload], and returns at once.
 func (p *Primary) Ping(id uint64) {
 	p.post(func(d *dispatcher) {
-		if w := d.workers[id]; w != nil && w.conn != nil && w.drains {
+		if w := d.workers[id]; w != nil && w.conn != nil && w.Drains {
 			d.post(w, []byte(`{"cmd":"NODE_TEND","act":"ping"}`+"\n"), -1)
 		}
 	})
@@ -58,7 +58,7 @@ func (d *dispatcher) drain(id uint64, timeout time.Duration) {
 	if w == nil || w.conn == nil {
 		return
 	}
-	if !w.drains {
+	if !w.Drains {
 		d.disconnect(id)
 		return
 	}
@@ -75,7 +75,8 @@ func (d *dispatcher) preload(w *worker, f *ipc.Frame) {
 	}
 	switch m.Act {
 	case actHello:
-		w.drains = true
+		w.Drains = true
+		d.event(Event{Worker: w.ID, Type: WorkerDrains})
 	case actDrained:
 		d.disconnect(w.ID)
 	case actPong:

@@ -230,12 +230,13 @@ func TestNodePreloadIsInert(t *testing.T) {
 }
 
 // A worker is asked to drain only if it said that it can, and told to disconnect
-// once it has; one adopted from a former primary is still known to.
+// once it has. One adopted from a former primary is still known to, though it listens
+// no more: it may be draining already, and must not be cut.
 func TestDrainIsAskedOfWhoSaidHello(t *testing.T) {
 	s := newSuccession(t)
 	able, adopt := s.worker(WorkerOptions{ID: 1, Group: "web"})
 	able.say(`{"cmd":"NODE_TEND","act":"hello"}`)
-	able.listen(port0)
+	s.drains = s.ev.wait("that it drains", func(ev Event) bool { return ev.Worker == 1 && ev.Type == WorkerDrains }).Worker == 1
 	s.next()
 	adopt()
 	s.p.Drain(1, 3*time.Second)

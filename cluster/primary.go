@@ -42,6 +42,7 @@ type WorkerOptions struct {
 	Group     string // the app: fixed addresses are shared across groups, port 0 is not
 	Scheduler Scheduler
 	Sticky    bool // it has [StickyVar]
+	Drains    bool // of one to adopt: a former primary had its WorkerDrains
 }
 
 // Primary is the primary of any number of clusters. Make it with [NewPrimary],

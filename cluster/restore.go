@@ -70,7 +70,6 @@ type heldUse struct {
 	Ask       int64  `json:"ask"`
 	Hands     bool   `json:"hands,omitempty"`
 	Listening bool   `json:"listening,omitempty"`
-	Drains    bool   `json:"drains,omitempty"`
 	Slot      int    `json:"slot"` // of reusePort; else -1
 }
 
@@ -130,7 +129,7 @@ func (l *listener) record(i int) heldListener {
 	for _, u := range l.users {
 		slot := slices.IndexFunc(l.slots, func(s *slot) bool { return s.worker == u.worker })
 		h.Users = append(h.Users, heldUse{
-			Worker: u.worker.ID, Ask: u.ask, Hands: u.hands, Listening: u.listening, Drains: u.worker.drains, Slot: slot,
+			Worker: u.worker.ID, Ask: u.ask, Hands: u.hands, Listening: u.listening, Slot: slot,
 		})
 	}
 	h.Users = append(h.Users, l.former...)
@@ -293,7 +292,6 @@ func (d *dispatcher) adopt(conn *ipc.Conn, o WorkerOptions) {
 		}
 		u := l.former[i]
 		l.former = slices.Delete(l.former, i, i+1)
-		w.drains = w.drains || u.Drains
 		d.rejoin(w, l, u)
 		if u.Listening {
 			serves = append(serves, l.address)

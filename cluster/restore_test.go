@@ -19,6 +19,8 @@ type succession struct {
 	hold *holder
 	p    *Primary
 	ev   *events
+
+	drains bool // what is told of each worker that is adopted
 }
 
 func newSuccession(t *testing.T) *succession {
@@ -76,6 +78,7 @@ func (s *succession) worker(o WorkerOptions) (w *fakeWorker, adopt func()) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
+		o.Drains = s.drains
 		if err := s.p.Adopt(conn, o); err != nil {
 			s.t.Fatal(err)
 		}

@@ -16,7 +16,6 @@ type worker struct {
 	seq     int64 // of the next message to it
 	bun     bool  // it speaks Bun's dialect
 	leaving bool  // it said that it goes
-	drains  bool  // it has the preload
 	load    load
 	sent    ledger
 	uses    []*listener // those it was given and has not closed

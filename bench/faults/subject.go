@@ -90,7 +90,7 @@ func (s *subject) open(ctx context.Context, su setup) (err error) {
 	}
 	args := []string{"start", "bench/faults/app/web.js", "-i", "2"}
 	if s.isTend() { // workers are killed more often than would be for ever
-		args = append(args, "--max-restarts", "1000000")
+		args = append(args, "--max-restarts", "1000000", "--min-uptime", "100ms")
 	}
 	if s.isTend() && su.scheduler != "" {
 		args = append(args, "--scheduler", su.scheduler)

@@ -16,7 +16,7 @@ func TestAdopt(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			first, h := newRig(t), &holder{}
 			first.r.options.Hold = h
-			a := first.spec(`say="ready"`, "wait")
+			a := first.spec(`say={"cmd":"NODE_TEND","act":"hello"}`, `say="ready"`, "wait")
 			a.Mode = mode
 			k := first.spawn(a)
 			pid := await[Spawned](first, k).PID
@@ -25,6 +25,9 @@ func TestAdopt(t *testing.T) {
 			next := newRig(t)
 			next.r.options.Hold = h
 			next.r.held = heldLives(h.give(t))
+			if drains := next.r.held[k].meta.Drains; drains != (mode == spec.Cluster) {
+				t.Errorf("that it drains is remembered: %v", drains)
+			}
 			s := Spawn{Key: k, App: a, Index: 2}
 			if !next.r.Adopt(s) || next.r.Adopt(s) {
 				t.Fatal("it is to be had once")

@@ -76,10 +76,11 @@ type channelMeta struct {
 	Worker uint64 `json:"worker,omitempty"`
 	Tree   string `json:"tree"`
 	Ready  bool   `json:"ready,omitempty"` // it said so
+	Drains bool   `json:"drains,omitempty"`
 }
 
 func (l *life) channelMeta() any {
-	return channelMeta{Worker: l.worker, Tree: l.tree, Ready: l.ready.Load()}
+	return channelMeta{Worker: l.worker, Tree: l.tree, Ready: l.ready.Load(), Drains: l.drains.Load()}
 }
 
 func newTree() string {
@@ -137,8 +138,8 @@ func (l *life) holdProcess(proc *child.Process) {
 	_ = proc.Control(func(pidfd int) { _ = l.holdFD(heldProcess, pidfd, proc.PID(), proc.Identity()) })
 }
 
-func (l *life) noteReady() {
-	l.ready.Store(true)
+// noteSaid keeps what the process said of itself.
+func (l *life) noteSaid() {
 	if l.r.options.Hold == nil {
 		return
 	}

@@ -37,7 +37,6 @@ type life struct {
 	former *heldLife // of an adopted one: what a former runner left; start's
 	tail   *logs.Tail
 	silent chan struct{}  // closed when the channel has ended
-	ready  atomic.Bool    // it said so
 	pipes  pipes          // run's
 	proc   *child.Process // set before stdin is
 	doors
@@ -58,10 +57,12 @@ type doors struct {
 	pulse   *pulse
 }
 
-// marks are what a process is known by.
+// marks are what a process is known by, and what it said of itself.
 type marks struct {
 	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
 	tree   string // the marker of its process tree
+	ready  atomic.Bool
+	drains atomic.Bool // it has the preload
 }
 
 // mailbox puts the facts of a life in order.
@@ -322,7 +323,8 @@ func (l *life) deliver() {
 func (l *life) message(data []byte) {
 	rep := classify(data)
 	if _, ready := rep.(Ready); ready {
-		l.noteReady()
+		l.ready.Store(true)
+		l.noteSaid()
 	}
 	l.report(rep)
 }

@@ -112,6 +112,7 @@ func (l *life) closeNotify() {
 
 // becameReady notes that the process is ready, by whatever way that is known.
 func (l *life) becameReady() {
-	l.noteReady()
+	l.ready.Store(true)
+	l.noteSaid()
 	l.report(Ready{})
 }

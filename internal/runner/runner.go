@@ -217,6 +217,9 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 	switch ev.Type {
 	case cluster.WorkerOnline:
 		l.report(Online{})
+	case cluster.WorkerDrains:
+		l.drains.Store(true)
+		l.noteSaid()
 	case cluster.WorkerListening:
 		l.report(Listening{Address: ev.Address})
 		if l.asks() {

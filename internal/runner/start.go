@@ -230,7 +230,8 @@ func (l *life) joinCluster(conn *ipc.Conn) error {
 		add = l.r.options.Primary.Adopt
 	}
 	return add(conn, cluster.WorkerOptions{
-		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler), Sticky: l.sticky(),
+		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
+		Sticky: l.sticky(), Drains: l.drains.Load(),
 	})
 }
 
