@@ -91,6 +91,9 @@ func strikeDaemon(ctx context.Context, s *subject) error {
 }
 
 func killDaemonAndWorker(ctx context.Context, s *subject) error {
+	if _, err := s.upAgain(ctx, "web", 2); err != nil {
+		return err
+	}
 	if err := killWorker(ctx, s); err != nil {
 		return err
 	}
@@ -112,8 +115,10 @@ func (s *subject) killBoth(ctx context.Context, scheduler string) error {
 		if err := errors.Join(kill(keeper), kill(daemon)); err != nil {
 			return err
 		}
-		if err := s.run(ctx, "ping"); err != nil { // starts both
-			return err
+		for s.run(ctx, "ping") != nil { // starts both, once those are gone
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 		}
 		after, err := s.upAgain(ctx, "web", 2)
 		if err != nil {
