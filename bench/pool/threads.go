@@ -26,61 +26,65 @@ func spin(n int) int {
 
 const queue = 1000
 
+// rivals are the goroutine pools.
+type rivals struct {
+	ours *pool.Pool
+	spin *pool.Task[int, int]
+	pond pond.ResultPool[int]
+	ants *ants.Pool
+}
+
 // threads compares goroutine pools: a caller that waits for its task, and one that
-// submits many and waits for all.
+// submits many and waits for all. Ours is asked with a context that can end, too,
+// which the others do not know.
 func threads(ctx context.Context) error {
 	size := 4 * *workers
 	head(fmt.Sprintf("%d goroutines, %d callers", size, *clients))
-	ours := pool.New(ctx, pool.Thread{}, pool.Options{Size: size, Queue: queue})
-	defer ours.Close(ctx)
-	task := pool.NewTask("spin", func(_ context.Context, n int) (int, error) { return spin(n), nil })
-	ponds := pond.NewResultPool[int](size, pond.WithQueueSize(queue))
-	defer ponds.StopAndWait()
-	ant, err := ants.NewPool(size)
-	if err != nil {
+	r := rivals{
+		ours: pool.New(ctx, pool.Thread{}, pool.Options{Size: size, Queue: queue}),
+		spin: pool.NewTask("spin", func(_ context.Context, n int) (int, error) { return spin(n), nil }),
+		pond: pond.NewResultPool[int](size, pond.WithQueueSize(queue)),
+	}
+	defer r.ours.Close(ctx)
+	defer r.pond.StopAndWait()
+	var err error
+	if r.ants, err = ants.NewPool(size); err != nil {
 		return err
 	}
-	defer ant.Release()
-	three := contenders{ctx, ours, task, ponds, ant}
+	defer r.ants.Release()
 	for _, work := range []struct {
 		name string
 		n    int
 	}{{"nothing", 0}, {"10 µs of work", 15_000}} {
-		if err := inTurn(ctx, work.name+", run", three.run(work.n)); err != nil {
+		if err := inTurn(ctx, work.name+", run", r.run(ctx, work.n)); err != nil {
 			return err
 		}
-		if err := inTurn(ctx, work.name+", submit 100 and wait", three.batches(work.n)); err != nil {
+		if err := inTurn(ctx, work.name+", submit 100 and wait", r.submit(ctx, work.n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// contenders are the pools side by side.
-type contenders struct {
-	ctx   context.Context
-	ours  *pool.Pool
-	task  *pool.Task[int, int]
-	ponds pond.ResultPool[int]
-	ant   *ants.Pool
-}
-
-// run has a caller wait for each c.task.
-func (c *contenders) run(n int) []*variant {
-	return []*variant{
-		{name: "tend", do: each(func() error {
-			v, err := pool.Run(c.ctx, c.ours, c.task, n)
+func (r *rivals) run(ctx context.Context, n int) []*variant {
+	ours := func(ctx context.Context) func() error {
+		return func() error {
+			v, err := pool.Run(ctx, r.ours, r.spin, n)
 			sink.Store(int64(v))
 			return err
-		})},
+		}
+	}
+	return []*variant{
+		{name: "tend", do: each(ours(context.WithoutCancel(ctx)))},
+		{name: "tend, cancellable", do: each(ours(ctx))},
 		{name: "pond", do: each(func() error {
-			v, err := c.ponds.SubmitErr(func() (int, error) { return spin(n), nil }).Wait()
+			v, err := r.pond.SubmitErr(func() (int, error) { return spin(n), nil }).Wait()
 			sink.Store(int64(v))
 			return err
 		})},
 		{name: "ants", do: each(func() error {
 			done := make(chan int, 1)
-			err := c.ant.Submit(func() { done <- spin(n) })
+			err := r.ants.Submit(func() { done <- spin(n) })
 			sink.Store(int64(<-done))
 			return err
 		})},
@@ -89,31 +93,14 @@ func (c *contenders) run(n int) []*variant {
 
 const batch = 100
 
-// batches has a caller submit many and wait for all.
-func (c *contenders) batches(n int) []*variant {
+func (r *rivals) submit(ctx context.Context, n int) []*variant {
 	return []*variant{
-		{name: "tend", do: each(func() error {
-			var all [batch]pool.Future[int]
-			for i := range all {
-				f, err := pool.Submit(c.ctx, c.ours, c.task, n)
-				if err != nil {
-					return err
-				}
-				all[i] = f
-			}
-			for _, f := range all {
-				v, err := f.Wait(c.ctx)
-				if err != nil {
-					return err
-				}
-				sink.Store(int64(v))
-			}
-			return nil
-		})},
+		{name: "tend", do: each(func() error { return r.submitOurs(context.WithoutCancel(ctx), n) })},
+		{name: "tend, cancellable", do: each(func() error { return r.submitOurs(ctx, n) })},
 		{name: "pond", do: each(func() error {
 			var all [batch]pond.Result[int]
 			for i := range all {
-				all[i] = c.ponds.SubmitErr(func() (int, error) { return spin(n), nil })
+				all[i] = r.pond.SubmitErr(func() (int, error) { return spin(n), nil })
 			}
 			for _, f := range all {
 				v, err := f.Wait()
@@ -129,7 +116,7 @@ func (c *contenders) batches(n int) []*variant {
 			var results [batch]int
 			all.Add(batch)
 			for i := range batch {
-				if err := c.ant.Submit(func() { results[i] = spin(n); all.Done() }); err != nil {
+				if err := r.ants.Submit(func() { results[i] = spin(n); all.Done() }); err != nil {
 					return err
 				}
 			}
@@ -138,6 +125,25 @@ func (c *contenders) batches(n int) []*variant {
 			return nil
 		})},
 	}
+}
+
+func (r *rivals) submitOurs(ctx context.Context, n int) error {
+	var all [batch]pool.Future[int]
+	for i := range all {
+		f, err := pool.Submit(ctx, r.ours, r.spin, n)
+		if err != nil {
+			return err
+		}
+		all[i] = f
+	}
+	for _, f := range all {
+		v, err := f.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		sink.Store(int64(v))
+	}
+	return nil
 }
 
 func each(one func() error) func(context.Context, time.Duration) (result, error) {
