@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tendproc/tend/bench/rig"
 	"github.com/tendproc/tend/pool"
 )
@@ -120,14 +118,19 @@ const turns = 5000
 
 // switched is the time of a switch between two threads, of one process or of two.
 func switched(apart bool) (time.Duration, error) {
-	var there, back [2]int
-	for _, p := range []*[2]int{&there, &back} {
-		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
-			return 0, err
-		}
-		defer syscall.Close(p[0])
-		defer syscall.Close(p[1])
+	thereR, thereW, err := os.Pipe()
+	if err != nil {
+		return 0, err
 	}
+	backR, backW, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range []*os.File{thereR, thereW, backR, backW} {
+		defer f.Close()
+	}
+	// Fd makes them blocking.
+	there, back := [2]int{int(thereR.Fd()), int(thereW.Fd())}, [2]int{int(backR.Fd()), int(backW.Fd())}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	release, err := pin()
@@ -202,21 +205,6 @@ func answer(in, out int) {
 		syscall.Read(in, b[:])
 		syscall.Write(out, b[:])
 	}
-}
-
-// pin keeps this thread on one processor, the first it may use.
-func pin() (release func(), err error) {
-	var was, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &was); err != nil {
-		return nil, err
-	}
-	for cpu := range 1024 {
-		if was.IsSet(cpu) {
-			one.Set(cpu)
-			break
-		}
-	}
-	return func() { unix.SchedSetaffinity(0, &was) }, unix.SchedSetaffinity(0, &one)
 }
 
 // lostTogether runs the tasks on goroutines of another program, and counts those
