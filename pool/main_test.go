@@ -35,7 +35,8 @@ var (
 	obey    = NewTask("obey", func(ctx context.Context, _ int) (int, error) { <-ctx.Done(); return 0, ctx.Err() })
 	grow    = NewTask("grow", func(_ context.Context, n int) (int, error) { grown = dirty(n); return os.Getpid(), nil })
 	once    = &Task[string, int]{Name: "once", Retries: 1, Func: diesOnce}
-	own     = []Runnable{sum, echo, fail, nothing, pid, die, hang, until, obey, grow, once}
+	getenv  = NewTask("getenv", func(_ context.Context, name string) (bool, error) { _, ok := os.LookupEnv(name); return ok, nil })
+	own     = []Runnable{getenv, sum, echo, fail, nothing, pid, die, hang, until, obey, grow, once}
 )
 
 // grown is memory that a worker does not give back.

@@ -274,6 +274,40 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// A worker that says that it panicked is replaced, though it would go on.
+func TestPanicThatIsToldOf(t *testing.T) {
+	p := open(t, nodeWorkers(proctest.FirstNode(t)), Options{Size: 1})
+	before, err := Run(soon(t), p, pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Run(soon(t), p, &Task[int, int]{Name: "panics"}, 0)
+	if died, ok := errors.AsType[*PanicError](err); !ok || died.Value != "so it goes" || died.Stack == "" {
+		t.Errorf("%v", err)
+	}
+	if after, err := Run(soon(t), p, pid, 0); err != nil || after == before || !gone(before) {
+		t.Errorf("%d after %d, %v", after, before, err)
+	}
+}
+
+// A spare is started beside the worker that a task needs, and takes its place.
+func TestSpares(t *testing.T) {
+	p := open(t, silent(), Options{Size: 1, Spares: 1, Queue: 1})
+	for range 3 {
+		if _, err := Run(soon(t), p, sum, 10); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the spare is there", func() bool { return p.Stats().Workers == 2 })
+		var died *CrashError
+		if _, err := Run(soon(t), p, die, "exit"); !errors.As(err, &died) {
+			t.Errorf("%v", err)
+		}
+		if st := p.Stats(); st.Workers == 0 {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
 func TestWorkersThatDoNotStart(t *testing.T) {
 	dir := t.TempDir()
 	mute := filepath.Join(dir, "mute.sh")
@@ -444,6 +478,33 @@ func TestNoForkBomb(t *testing.T) {
 	out, err := proctest.Command("forgetful").Output()
 	if err != nil || !strings.Contains(string(out), "must call IsWorker and Serve") {
 		t.Errorf("%s%v", out, err)
+	}
+}
+
+// What a worker starts is no worker, and has no part in its channel.
+func TestEnvironmentOfAWorker(t *testing.T) {
+	p := open(t, Process{}, Options{Size: 1})
+	for _, name := range []string{workerVar, uniqueIDVar, "NODE_CHANNEL_FD"} {
+		if has, err := Run(soon(t), p, getenv, name); err != nil || has {
+			t.Errorf("%s: %v, %v", name, has, err)
+		}
+	}
+	if has, err := Run(soon(t), p, getenv, "PATH"); err != nil || !has {
+		t.Errorf("PATH: %v, %v", has, err)
+	}
+}
+
+// Bun speaks the same channel.
+func TestBunWorker(t *testing.T) {
+	p := open(t, nodeWorkers(proctest.Node{Path: proctest.Bun(t)}), Options{Size: 1})
+	if got, err := Run(soon(t), p, sum, 1000); err != nil || got != 499500 {
+		t.Errorf("%d, %v", got, err)
+	}
+	if _, err := Run(soon(t), p, die, "exit"); err == nil || !strings.HasSuffix(err.Error(), "exit 7") {
+		t.Errorf("%v", err)
+	}
+	if got, err := Run(soon(t), p, sum, 1000); err != nil || got != 499500 {
+		t.Errorf("%d, %v", got, err)
 	}
 }
 

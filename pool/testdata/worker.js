@@ -6,6 +6,7 @@ const tasks = {
   nothing: () => {},
   pid: () => process.pid,
   die: (how) => { how === 'exit' ? process.exit(7) : process.kill(process.pid, how); return new Promise(() => {}); },
+  panics: () => { throw Object.assign(new Error('so it goes'), { panic: true }); },
   hang: () => { for (;;); },
 };
 
@@ -13,7 +14,7 @@ process.on('message', async ({ id, task, in: input }) => {
   try {
     process.send({ id, out: await tasks[task](input) });
   } catch (err) {
-    process.send({ id, error: err.message });
+    process.send({ id, error: err.message, panic: err.panic && err.message, stack: err.panic && err.stack });
   }
 });
 process.send({ ready: true });
