@@ -381,10 +381,13 @@ func (p *Pool) step(s *slot, j *job, err error) (next *job) {
 		p.count.run.add(now - j.since)
 		p.finishLocked(j, err)
 	}
-	if s.worker.Spent() {
+	spent := s.worker.Spent()
+	if spent || p.closed && p.inside == 0 { // idle, nobody would end it any more
 		delete(p.slots, s)
 		p.active--
-		p.count.replaced++
+		if spent {
+			p.count.replaced++
+		}
 		p.wakeLocked()
 		p.mu.Unlock()
 		p.life.end(s.worker)
