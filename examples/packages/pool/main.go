@@ -19,8 +19,9 @@ var (
 		return total, nil
 	})
 	crash = pool.NewTask("crash", func(_ context.Context, code int) (int, error) { os.Exit(code); return 0, nil })
-	hang  = &pool.Task[int, int]{Name: "hang", Timeout: 100 * time.Millisecond, Func: func(context.Context, int) (int, error) {
+	hang  = &pool.Task[int, int]{Name: "hang", Timeout: 100 * time.Millisecond, Func: func(_ context.Context, n int) (int, error) {
 		for {
+			n++
 		}
 	}}
 )
