@@ -10,10 +10,10 @@ import (
 
 // rows is the layer table: a package imports only from rows below its own.
 var rows = [][]string{
-	0:  {"internal/fault"}, // the words for failure, which every row speaks
+	0:  {"internal/fault", "internal/cron", "internal/glob"}, // words that every row speaks, and patterns
 	1:  {"internal/wire", "internal/lifecycle", "internal/spec", "isolate/guest"},
 	2:  {"internal/sys", "internal/event", "internal/config"},
-	3:  {"ipc", "internal/procs", "internal/machine"},
+	3:  {"ipc", "internal/procs", "internal/machine", "internal/watch"},
 	4:  {"child", "process", "thread"},
 	5:  {"cluster", "pool", "isolate", "internal/logs"},
 	6:  {"internal/keeper", "internal/runner", "internal/state"},
@@ -59,6 +59,9 @@ var fences = map[string]string{
 	"github.com/joho/godotenv":             "internal/config",
 	"github.com/mattn/go-runewidth":        "internal/cli",
 	"github.com/tetratelabs/wazero":        "isolate",
+	"github.com/fsnotify/fsnotify":         "internal/watch",
+	"github.com/bmatcuk/doublestar":        "internal/glob",
+	"github.com/adhocore/gronx":            "internal/cron",
 	"github.com/clipperhouse/uax29":        "",
 	"github.com/inconshreveable/mousetrap": "",
 }

@@ -45,6 +45,9 @@ func runRestart(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
+	if opts.Watch != nil && *opts.Watch && opts.WatchPaths == nil {
+		opts.Watch, opts.ToggleWatch = nil, true
+	}
 	return c.each(ctx, o.args, spec.Restarting, "restarted", func(svc api.Service, target string) (event.Outcome, error) {
 		return svc.Restart(ctx, spec.Act{Target: target, Options: opts, Caller: c.caller()})
 	})

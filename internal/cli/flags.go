@@ -61,6 +61,11 @@ var flagSpecs = []flagSpec{
 	{"max-memory-restart", "", "SIZE", declare, "replace a process whose tree uses more: 300M, 1.5G; a cluster worker's successor is up first"},
 	{"max-age", "", "TIME", declare, "replace a process that is older, give or take a tenth"},
 	{"hang-timeout", "", "TIME", declare, "kill a process that shows no sign of life for so long: Node workers are asked, others send WATCHDOG=1 to $NOTIFY_SOCKET"},
+	{"watch", "", "[PATHS]", declare, "replace the processes when files change: those of the app's folder, or --watch=PATH,…. On restart: turns it on or off"},
+	{"ignore-watch", "", "PATTERNS", declare, "names or paths whose changes do not count, in place of hidden files, node_modules and logs; may be repeated"},
+	{"watch-delay", "", "TIME", declare, "how long it must be quiet after a change: seconds, or with a unit (default 100ms)"},
+	{"ext", "", "EXTENSIONS", declare, "watch only files with these extensions: --ext js,json"},
+	{"cron-restart", "c", "PATTERN", declare, "replace the processes at these times: \"30 3 * * *\"; 0 for never. With --no-autorestart: run it then"},
 	{"stop-exit-codes", "", "N…", declare, "exit codes after which it is not restarted: --stop-exit-codes 0 3"},
 	{"stop-signal", "", "SIGNAL", declare, "signal that asks it to end (default SIGINT for Node and Bun, else SIGTERM)"},
 	{"kill-timeout", "k", "TIME", declare, "grace between that signal and SIGKILL (default 1600 ms)"},
@@ -105,21 +110,21 @@ var flagSpecs = []flagSpec{
 }
 
 // otherNames are further spellings of flags.
-var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-restart-delay", "kill-signal": "stop-signal"}
+var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-restart-delay", "kill-signal": "stop-signal", "cron": "cron-restart"}
 
 // lacking are the flags of PM2 that tend does not have yet.
 var lacking = []string{
-	"ext", "log-type", "pid", "user", "hp", "wait-ip", "service-name", "cron", "cron-restart",
-	"write", "no-daemon", "source-map-support", "watch", "ignore-watch", "watch-delay", "no-autostart",
+	"log-type", "pid", "user", "hp", "wait-ip", "service-name",
+	"write", "no-daemon", "source-map-support", "no-autostart",
 	"trace", "v8", "event-loop-inspector", "deep-monitoring", "attach", "fresh", "daemon", "container", "dist",
 	"image-name", "node-version", "dockerdaemon", "timestamp", "format", "highlight",
 }
 
 // lackingShort are their one-letter forms.
-const lackingShort = "pucw"
+const lackingShort = "puw"
 
 // repeated are the flags that may be given more than once.
-var repeated = []string{"env", "env-file", "only", "filter-env", "stop-exit-codes", "listen"}
+var repeated = []string{"env", "env-file", "only", "filter-env", "stop-exit-codes", "listen", "watch", "ignore-watch"}
 
 func defineFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
@@ -129,6 +134,9 @@ func defineFlags(fs *pflag.FlagSet) {
 			fs.BoolP(f.name, f.short, false, f.usage)
 		case slices.Contains(repeated, f.name):
 			fs.VarP(new(texts), f.name, f.short, f.usage)
+			if f.value[0] == '[' { // a value only with "="
+				fs.Lookup(f.name).NoOptDefVal = "true"
+			}
 		default:
 			fs.StringP(f.name, f.short, "", f.usage)
 		}
@@ -158,7 +166,11 @@ func (f flagSpec) synopsis() string {
 		b.WriteString("-" + f.short + ", ")
 	}
 	b.WriteString("--" + f.name)
-	if f.value != "" {
+	switch {
+	case f.value == "":
+	case f.value[0] == '[':
+		b.WriteString("[=" + f.value[1:])
+	default:
 		b.WriteString(" " + f.value)
 	}
 	return b.String()

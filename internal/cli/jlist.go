@@ -98,7 +98,7 @@ func addDeclared(to map[string]any, a spec.App) {
 		"exec_interpreter": interpreter, "pm_exec_path": path, "args": some(args), "node_args": some(a.InterpreterArgs),
 		"pm_cwd": a.Cwd, "instances": a.Instances, "instance_var": a.InstanceVar, "version": version,
 		"merge_logs": a.MergeLogs || !a.Numbered && a.Mode != spec.Cluster,
-		"autostart":  true, "autorestart": a.Autorestart, "watch": false, "treekill": a.TreeKill,
+		"autostart":  true, "autorestart": a.Autorestart, "watch": watched(a.Watch), "treekill": a.TreeKill,
 		"kill_retry_time": 100, "kill_timeout": ms(a.KillTimeout), "max_memory_restart": a.MaxMemory, "listen_timeout": ms(a.ListenTimeout),
 		"wait_ready": a.WaitReady, "max_restarts": a.MaxRestarts, "min_uptime": ms(a.MinUptime),
 		"vizion": true, "vizion_running": false, "km_link": false, "pmx": false, "automation": false,
@@ -113,6 +113,9 @@ func addDeclared(to map[string]any, a spec.App) {
 	}{
 		{"restart_delay", a.RestartDelay > 0, ms(a.RestartDelay)},
 		{"exp_backoff_restart_delay", a.Backoff > 0, ms(a.Backoff)},
+		{"cron_restart", a.Cron != "", a.Cron},
+		{"ignore_watch", a.Watch.Ignore != nil, a.Watch.Ignore},
+		{"watch_delay", a.Watch.Delay > 0, ms(a.Watch.Delay)},
 		{"stop_exit_codes", len(a.StopExitCodes) > 0, a.StopExitCodes},
 		{"log_date_format", a.LogDate != "", a.LogDate},
 		{"shutdown_with_message", a.StopMessage, true},
@@ -124,6 +127,14 @@ func addDeclared(to map[string]any, a spec.App) {
 			to[kv.key] = kv.value
 		}
 	}
+}
+
+// watched is false, true or the paths.
+func watched(w spec.Watch) any {
+	if w.On && len(w.Paths) > 0 {
+		return w.Paths
+	}
+	return w.On
 }
 
 func addState(to map[string]any, in event.Instance) {
@@ -141,6 +152,9 @@ func addState(to map[string]any, in event.Instance) {
 		"axm_options": map[string]string{"module_name": in.App},
 	} {
 		to[key] = value
+	}
+	if !in.Watch { // of an app with several processes, this one may not be
+		to["watch"] = false
 	}
 	if in.LastExit != nil {
 		to["exit_code"] = in.LastExit.Code

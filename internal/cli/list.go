@@ -147,7 +147,7 @@ func miniBlock(in event.Instance, now time.Time) string {
 		{"uptime", uptime},
 		{"memory usage", mem},
 		{"error log", clean(in.ErrorFile)},
-		{"watching", "no"},
+		{"watching", yesNo(in.Watch)},
 	} {
 		fmt.Fprintf(&b, "%s : %s\n", kv[0], kv[1])
 	}

@@ -89,6 +89,8 @@ func appFacts(app *event.App) []fact {
 		{"folder", a.Cwd},
 		{"user", identity(a)},
 		{"restarts", restartPolicy(a)},
+		{"at times", a.Cron},
+		{"watches", watchPolicy(a)},
 		{"stops by", stopPolicy(a)},
 		{"ready when", readyPolicy(a)},
 	}
@@ -118,6 +120,24 @@ func restartPolicy(a spec.App) string {
 	}
 	if len(a.StopExitCodes) > 0 {
 		text += fmt.Sprintf(", not after exit code %s", strings.Trim(fmt.Sprint(a.StopExitCodes), "[]"))
+	}
+	return text
+}
+
+func watchPolicy(a spec.App) string {
+	w := a.Watch
+	if !w.On {
+		return ""
+	}
+	text := strings.Join(w.Paths, "\n")
+	if text == "" {
+		text = a.Cwd
+	}
+	if len(w.Ext) > 0 {
+		text += "\nonly " + strings.Join(w.Ext, ", ")
+	}
+	if w.Ignore != nil {
+		text += "\nbut " + strings.Join(*w.Ignore, ", ")
 	}
 	return text
 }
@@ -156,6 +176,9 @@ func instanceFacts(in event.Instance, now time.Time) []fact {
 	}
 	if in.Phase == lifecycle.Backoff && !in.WakeAt.IsZero() {
 		facts = append(facts, fact{"starts in", in.WakeAt.Sub(now).Round(100 * time.Millisecond).String()})
+	}
+	if !in.CronAt.IsZero() {
+		facts = append(facts, fact{"next time", in.CronAt.Local().Format(time.RFC3339)})
 	}
 	facts = append(facts, fact{"restarts", fmt.Sprintf("%d (%d short lives in a row)", in.Restarts, in.Unstable)})
 	if e := in.LastExit; e != nil {

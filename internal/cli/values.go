@@ -98,6 +98,45 @@ func (v *values) duration(name string) *time.Duration {
 	return &d
 }
 
+// seconds reads seconds, as PM2 does for this one, or a number with a unit.
+func (v *values) seconds(name string) *time.Duration {
+	d := v.duration(name)
+	if d != nil && digits(v.fs.Lookup(name).Value.String()) {
+		*d *= 1000
+	}
+	return d
+}
+
+// parts are the words of a flag, parted by blanks or commas.
+func (v *values) parts(name string) *[]string {
+	if !v.given(name) {
+		return nil
+	}
+	given := v.list(name)
+	if given == nil {
+		given = []string{*v.text(name)}
+	}
+	words := []string{}
+	for _, one := range given {
+		words = append(words, strings.FieldsFunc(one, func(r rune) bool { return r == ',' || r == ' ' })...)
+	}
+	return &words
+}
+
+// watch reads --watch: alone, with paths, or false.
+func (v *values) watch(o *spec.Options) {
+	words := v.parts("watch")
+	if words == nil {
+		return
+	}
+	on := !slices.Contains(*words, "false") && !slices.Contains(*words, "null")
+	paths := slices.DeleteFunc(*words, func(w string) bool { return w == "true" || w == "false" || w == "null" })
+	o.Watch = &on
+	if len(paths) > 0 {
+		o.WatchPaths = &paths
+	}
+}
+
 func (v *values) words(names ...string) *[]string {
 	for _, name := range names {
 		s := v.text(name)
@@ -199,13 +238,15 @@ func (v *values) options() (spec.Options, error) {
 		MinUptime: v.duration("min-uptime"), RestartDelay: v.duration("restart-delay"),
 		Backoff: v.duration("exp-backoff-restart-delay"), StopExitCodes: v.codes("stop-exit-codes"),
 		MaxMemory: v.text("max-memory-restart"), MaxAge: v.duration("max-age"), HangTimeout: v.duration("hang-timeout"),
-		StopSignal: v.text("stop-signal"), KillTimeout: v.duration("kill-timeout"),
+		IgnoreWatch: v.parts("ignore-watch"), WatchDelay: v.seconds("watch-delay"), WatchExt: v.parts("ext"),
+		Cron: v.text("cron-restart"), StopSignal: v.text("stop-signal"), KillTimeout: v.duration("kill-timeout"),
 		Drain: v.flag("no-drain", false), Sticky: v.flag("sticky", true), DrainTimeout: v.duration("drain-timeout"),
 		TreeKill: v.flag("no-treekill", false), StopMessage: v.flag("shutdown-with-message", true),
 		WaitReady: v.flag("wait-ready", true), ListenTimeout: v.duration("listen-timeout"),
 		Listen: v.each("listen"), Overlap: v.flag("overlap", true), Probe: v.text("probe"),
 		InstanceVar: v.text("instance-var"), UID: v.text("uid"), GID: v.text("gid"),
 	}
+	v.watch(&o)
 	if v.on("execute-command") {
 		fork := "fork"
 		o.Mode = &fork

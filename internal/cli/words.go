@@ -103,3 +103,10 @@ func contains(list []string, word string) bool {
 	}
 	return false
 }
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -66,6 +66,13 @@ var Keys = []Key{
 	{Name: "max_age", Kind: Duration, Doc: "Replace a process that is older, give or take a tenth", set: lasting(func(o *spec.Options) **time.Duration { return &o.MaxAge })},
 	{Name: "hang_timeout", Kind: Duration, Doc: "Kill a process that shows no sign of life for so long", set: lasting(func(o *spec.Options) **time.Duration { return &o.HangTimeout })},
 
+	{Name: "watch", Kind: Filter, Doc: "Replace the processes when files change: true for those of cwd, or paths", set: setWatch},
+	{Name: "ignore_watch", Kind: Texts, Doc: "Names or paths whose changes do not count, in place of hidden files, node_modules and logs", set: texts(func(o *spec.Options) **[]string { return &o.IgnoreWatch })},
+	{Name: "watch_delay", Kind: Duration, Doc: "How long it must be quiet after a change", set: lasting(func(o *spec.Options) **time.Duration { return &o.WatchDelay })},
+	{Name: "watch_options", Kind: Variables, Doc: "followSymlinks: false leaves out what links lead to; no other is needed", set: setWatchOptions},
+	{Name: "ext", Kind: Texts, Doc: "Watch only files with these extensions: \"js,json\"", set: setExt},
+	{Name: "cron_restart", Aliases: []string{"cron"}, Kind: Text, Doc: "Replace the processes at these times: \"30 3 * * *\"; 0 for never. With autorestart false: run it then", set: text(func(o *spec.Options) **string { return &o.Cron })},
+
 	{Name: "stop_signal", Aliases: []string{"kill_signal"}, Kind: Text, Doc: "Signal that asks it to end", set: text(func(o *spec.Options) **string { return &o.StopSignal })},
 	{Name: "kill_timeout", Kind: Duration, Doc: "Grace between that signal and SIGKILL", set: lasting(func(o *spec.Options) **time.Duration { return &o.KillTimeout })},
 	{Name: "treekill", Kind: Switch, Doc: "Signal its descendants too; true by default", set: toggle(func(o *spec.Options) **bool { return &o.TreeKill })},
@@ -83,12 +90,6 @@ var Keys = []Key{
 	{Name: "uid", Aliases: []string{"user"}, Kind: Text, Doc: "Run as this user; needs root", set: text(func(o *spec.Options) **string { return &o.UID })},
 	{Name: "gid", Kind: Text, Doc: "Run as this group; needs root", set: text(func(o *spec.Options) **string { return &o.GID })},
 
-	{Name: "watch", Kind: Anything, Doc: "Restart on changes of files", Later: "files are not watched yet"},
-	{Name: "ignore_watch", Kind: Anything, Doc: "Files not to watch", Later: "files are not watched yet"},
-	{Name: "watch_delay", Kind: Anything, Doc: "Pause between a change and the restart", Later: "files are not watched yet"},
-	{Name: "watch_options", Kind: Anything, Doc: "How to watch", Later: "files are not watched yet"},
-	{Name: "ext", Kind: Anything, Doc: "Extensions to watch", Later: "files are not watched yet"},
-	{Name: "cron_restart", Aliases: []string{"cron"}, Kind: Anything, Doc: "Restart by the clock", Later: "restarts by the clock are not done yet"},
 	{Name: "autostart", Kind: Switch, Doc: "Start it when it is declared", Later: "an app cannot be declared without starting it yet", usual: true},
 	{Name: "log_file", Aliases: []string{"log"}, Kind: Anything, Doc: "A log of both streams besides", Later: "combined logs are not written yet"},
 	{Name: "log_type", Kind: Anything, Doc: "json: log lines as JSON", Later: "logs in JSON are not written yet"},

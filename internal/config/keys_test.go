@@ -52,6 +52,12 @@ var good = map[string]map[string]string{
 	"max_memory_restart":        {`"300M"`: `{"max_memory_restart":"300M"}`, `1000000`: `{"max_memory_restart":"1000000"}`},
 	"max_age":                   {`"24h"`: `{"max_age":86400000000000}`},
 	"hang_timeout":              {`"10s"`: `{"hang_timeout":10000000000}`},
+	"watch":                     {`true`: `{"watch":true}`, `false`: `{"watch":false}`, `"src"`: `{"watch":true,"watch_paths":["src"]}`, `["a", "b"]`: `{"watch":true,"watch_paths":["a","b"]}`},
+	"ignore_watch":              {`["tmp", "a/b"]`: `{"ignore_watch":["tmp","a/b"]}`, `"tmp"`: `{"ignore_watch":["tmp"]}`},
+	"watch_delay":               {`1000`: `{"watch_delay":1000000000}`, `"2s"`: `{"watch_delay":2000000000}`},
+	"watch_options":             {`{"followSymlinks": false}`: `{"watch_links":false}`, `{"followSymlinks": true, "x": {}}`: `{"watch_links":true}`, `{"usePolling": true}`: `{}`},
+	"ext":                       {`"js,json"`: `{"ext":["js","json"]}`, `["ts"]`: `{"ext":["ts"]}`},
+	"cron_restart":              {`"0 3 * * *"`: `{"cron_restart":"0 3 * * *"}`, `0`: `{"cron_restart":"0"}`},
 	"stop_signal":               {`"SIGTERM"`: `{"stop_signal":"SIGTERM"}`},
 	"kill_timeout":              {`"3s"`: `{"kill_timeout":3000000000}`, `3000`: `{"kill_timeout":3000000000}`},
 	"treekill":                  {`false`: `{"treekill":false}`},
@@ -144,7 +150,7 @@ func TestEachKeyInEachSpelling(t *testing.T) {
 // A new option of an app needs a key here: give its row in Keys a setter, and a
 // row in the table above.
 func TestEachOptionHasAKey(t *testing.T) {
-	set := map[string]bool{"UpdateEnv": true} // is about the command
+	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true} // are about the command
 	for key, values := range good {
 		for value := range values {
 			o := reflect.ValueOf(read(t, one(key, value)).Apps[0].Options)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tendproc/tend/internal/spec"
@@ -84,6 +85,38 @@ func setNoLogs(a *app, v any) error {
 	if on {
 		none := spec.NoLog
 		a.Options.OutFile, a.Options.ErrorFile = &none, &none
+	}
+	return err
+}
+
+func setWatch(a *app, v any) error {
+	on, isSwitch := v.(bool)
+	if isSwitch {
+		a.Options.Watch = &on
+		return nil
+	}
+	paths, err := asTexts(v)
+	if err == nil {
+		on = true
+		a.Options.Watch, a.Options.WatchPaths = &on, &paths
+	}
+	return err
+}
+
+func setWatchOptions(a *app, v any) error {
+	options, err := asVariables(v)
+	if follow := options["followSymlinks"]; follow != "" {
+		yes := follow != "false"
+		a.Options.WatchLinks = &yes
+	}
+	return err
+}
+
+func setExt(a *app, v any) error {
+	list, err := asTexts(v)
+	if err == nil {
+		ext := strings.FieldsFunc(strings.Join(list, ","), func(r rune) bool { return r == ',' || r == ' ' })
+		a.Options.WatchExt = &ext
 	}
 	return err
 }

@@ -270,13 +270,19 @@ func TestWhatAnAppInherits(t *testing.T) {
 	}
 }
 
-// An asleep daemon makes no system call, with quiet apps under it too.
+// An asleep daemon makes no system call, with quiet apps under it, files to watch
+// and times to keep.
 func TestIdleDaemonSleeps(t *testing.T) {
 	c, info := ensure(t, newHome(t))
 	for i := range 3 {
 		if app := start(t, c, fmt.Sprintf("quiet%d", i), "while :; do sleep 1000; done\n"); app.Phase != lifecycle.Running {
 			t.Fatalf("it is %v", app.Phase)
 		}
+	}
+	watch, midnight := true, "0 0 1 1 *"
+	req := spec.Act{Target: "quiet0", Options: spec.Options{Watch: &watch, WatchPaths: &[]string{t.TempDir()}, Cron: &midnight}, Caller: spec.Caller{Cwd: "/"}}
+	if out, err := c.Restart(t.Context(), req); err != nil || len(out.Warnings) > 0 {
+		t.Fatal(out.Warnings, err)
 	}
 	c.Close()
 	// Commands are answered; what follows them (giving memory back) is done in

@@ -19,6 +19,7 @@ import (
 	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/state"
 	"github.com/tendproc/tend/internal/supervisor"
+	"github.com/tendproc/tend/internal/watch"
 )
 
 // lastWords is how long the end waits for output that is still on its way.
@@ -32,6 +33,7 @@ type parts struct {
 	buffer     *os.File // of logs; nil for none
 	primary    *cluster.Primary
 	runner     *runner.Runner
+	watcher    *watch.Watcher
 	supervisor *supervisor.Supervisor
 	log        *log.Logger
 }
@@ -71,8 +73,9 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 			return p.exits.status(k, func() bool { return link.KeeperPID() == 0 })
 		},
 	})
+	p.watcher = watch.New(func(k watch.Key, r watch.Report) { p.supervisor.FilesReport(k, r) })
 	p.supervisor = supervisor.New(supervisor.Options{
-		Runner: p.runner, Machine: machine.OS{}, LogDir: dir, Memory: p.state, Log: logger.Printf,
+		Runner: p.runner, Machine: machine.OS{}, LogDir: dir, Memory: p.state, Watcher: p.watcher, Log: logger.Printf,
 	})
 	return p, nil
 }
@@ -182,11 +185,13 @@ func (p *parts) close() {
 func (p *parts) start(ctx context.Context, g *group) (stop func()) {
 	stopState := g.start(ctx, "state", p.state.Run)
 	stopPrimary := g.start(ctx, "cluster", p.primary.Run)
+	stopWatcher := g.start(ctx, "watch", p.watcher.Run)
 	stopSupervisor := g.start(ctx, "supervisor", p.supervisor.Run)
 	return func() {
 		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
 		stopSupervisor()
+		stopWatcher()
 		err := p.runner.Close(soon)
 		stopPrimary()
 		stopState()

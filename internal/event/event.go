@@ -63,6 +63,8 @@ type Instance struct {
 	OutFile   string          `json:"out_file"`
 	ErrorFile string          `json:"error_file"`
 	Version   string          `json:"version,omitempty"` // of the app, by its package.json
+	Watch     bool            `json:"watch,omitempty"`   // it is replaced when files change
+	CronAt    time.Time       `json:"cron_at,omitzero"`  // when its pattern comes due next
 	Usage     *Usage          `json:"usage,omitempty"`   // only in a snapshot that asked for it
 }
 
@@ -89,6 +91,7 @@ type Event struct {
 	Type     Type            `json:"type"`
 	Instance *Instance       `json:"instance,omitempty"` // its state after the event
 	Message  json.RawMessage `json:"message,omitempty"`  // Type Message
+	Files    []string        `json:"files,omitempty"`    // Type FilesChanged: below the app's folder, or absolute; none if there were too many
 	Snapshot *Snapshot       `json:"snapshot,omitempty"` // Types Begin and Gap
 }
 
@@ -104,6 +107,8 @@ const (
 	Deleted  Type = "deleted"  // the instance is gone
 	Message  Type = "message"  // its process sent a message on the channel
 	Listened Type = "listened" // its process serves one more address
+
+	FilesChanged Type = "files_changed" // files that are watched for it: it is replaced
 )
 
 // Outcome is what a command did to the instances it named.

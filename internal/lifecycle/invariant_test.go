@@ -150,6 +150,7 @@ func anyPolicy(t *rapid.T) Policy {
 	p.MaxRestarts = rapid.IntRange(0, 4).Draw(t, "max restarts")
 	p.StopExitCodes = []int{7}
 	p.MaxAge = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Second}).Draw(t, "max age")
+	p.Cron = rapid.SampledFrom([]string{"", "", "*/10 * * * * *"}).Draw(t, "cron")
 	p.RestartDelay = rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "delay")
 	p.Backoff = rapid.SampledFrom([]time.Duration{0, 0, time.Second}).Draw(t, "backoff")
 	return p
@@ -212,6 +213,7 @@ func (w *world) crash(t *rapid.T) {
 // windDown stops it: whatever it was at, it must come to rest, with processes
 // that end by nothing but a kill.
 func (w *world) windDown(t *rapid.T) {
+	w.p.Cron = ""
 	w.step(t, Stop{})
 	for range 100 {
 		if w.forgot || w.s.Phase == Stopped && len(w.procs) == 0 {

@@ -21,6 +21,7 @@ type Policy struct {
 	ListenTimeout time.Duration // how long it may take to become ready
 	Prove         time.Duration // who neither listens nor says ready is ready after staying up this long
 	MaxAge        time.Duration // a process that served so long, give or take a tenth, is recycled; 0 for never
+	Cron          string        // pattern of the times at which it is replaced or, if it ends of its own accord, run; "" for none
 	Drain         time.Duration // how long a process may take to finish its old connections
 	Grace         time.Duration // how long a process may take to end
 }
@@ -34,6 +35,8 @@ type State struct {
 	Reason   string      `json:"reason,omitempty"`  // why it is in this phase, when that is not what was asked for
 	WakeAt   time.Time   `json:"wake_at,omitzero"`  // the one deadline: give [Tick] then
 	Due      time.Time   `json:"due,omitzero"`      // in Backoff: when it is spawned again
+	Cron     string      `json:"cron,omitempty"`    // the pattern of CronAt
+	CronAt   time.Time   `json:"cron_at,omitzero"`  // when it comes due next
 	Gen      uint64      `json:"gen"`               // the newest generation
 	Lives    []Life      `json:"lives,omitempty"`   // processes not yet gone, oldest first
 	Failure  Failure     `json:"failure,omitzero"`  // the last generation that did not come up
@@ -123,6 +126,9 @@ func (s *State) index(gen uint64) int {
 // wakeAt is the earliest of all deadlines.
 func (s *State) wakeAt() time.Time {
 	at := s.Due
+	if at.IsZero() || !s.CronAt.IsZero() && s.CronAt.Before(at) {
+		at = s.CronAt
+	}
 	for _, l := range s.Lives {
 		if at.IsZero() || !l.Deadline.IsZero() && l.Deadline.Before(at) {
 			at = l.Deadline

@@ -98,6 +98,7 @@ func (m *step) settle() {
 		}
 	}
 	m.age()
+	m.schedule()
 	m.s.WakeAt = m.s.wakeAt()
 }
 
@@ -161,10 +162,15 @@ func (m *step) reload(trial bool) {
 		return
 	}
 	m.forgive()
-	if m.s.as(Successor) == nil {
-		m.spawn(Successor)
-		m.s.as(Successor).Trial = trial
+	if l := m.s.as(Successor); l != nil { // it may have read what has changed since
+		if l.Trial {
+			return
+		}
+		l.Role = Old
+		m.end(l)
 	}
+	m.spawn(Successor)
+	m.s.as(Successor).Trial = trial
 }
 
 // promote ends a trial well.
@@ -380,6 +386,7 @@ func (m *step) tick() {
 	if m.s.Phase == Backoff && !m.s.Due.After(m.now) {
 		m.respawn()
 	}
+	m.onTime()
 }
 
 // overdue is a life whose stage has lasted as long as it may.

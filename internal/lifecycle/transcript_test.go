@@ -25,8 +25,8 @@ func defaults() Policy {
 }
 
 // TestTranscripts plays testdata/*.txt. A line "> event args" is given to Step,
-// "+duration" passes time with a Tick at every deadline on the way, "policy
-// key=value…" changes the policy; what follows each is what came of it.
+// "+duration" passes time with a Tick at every deadline on the way, "late
+// duration" without one, "policy key=value…" changes the policy; what follows each is what came of it.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -72,6 +72,13 @@ func play(t *testing.T, text string) string {
 				t.Fatal(err)
 			}
 			pl.pass(d)
+		case strings.HasPrefix(line, "late "): // time passes, and nobody is there
+			fmt.Fprintln(&pl.out, line)
+			d, err := time.ParseDuration(line[len("late "):])
+			if err != nil {
+				t.Fatal(err)
+			}
+			pl.now = pl.now.Add(d)
 		case strings.HasPrefix(line, "policy "):
 			fmt.Fprintln(&pl.out, line)
 			pl.policy(t, strings.Fields(line)[1:])
@@ -144,6 +151,8 @@ func (pl *player) policy(t *testing.T, words []string) {
 			pl.p.MaxRestarts = n
 		case "maxage":
 			pl.p.MaxAge = d
+		case "cron":
+			pl.p.Cron = strings.ReplaceAll(value, "_", " ")
 		case "restartdelay":
 			pl.p.RestartDelay = d
 		case "backoff":
@@ -181,6 +190,8 @@ func parse(t *testing.T, words []string) Event {
 		return Delete{}
 	case "retire":
 		return Delete{Drain: true}
+	case "tick":
+		return Tick{}
 	case "reset":
 		return Reset{}
 	case "spawned":

@@ -47,6 +47,9 @@ type App struct {
 	HangTimeout   time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never
 	MaxAge        time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
 
+	Watch Watch  `json:"watch,omitzero"`
+	Cron  string `json:"cron_restart,omitempty"` // pattern of the times at which it is restarted; "" for never
+
 	StopSignal    string        `json:"stop_signal"`      // "SIGINT" for Node and Bun, else "SIGTERM"
 	KillTimeout   time.Duration `json:"kill_timeout"`     // grace between the stop signal and SIGKILL; default 1600ms
 	Drain         bool          `json:"drain"`            // a Node worker loads tend's preload, to leave unnoticed; default true
@@ -71,6 +74,16 @@ type App struct {
 	Own       []string `json:"own_env,omitempty"`    // which of Env were declared for the app, sorted; the rest are its caller's
 	FilterEnv []string `json:"filter_env,omitempty"` // the caller's variables with one of these in their name are left out
 	Origin    string   `json:"origin,omitempty"`     // the file that declares it, absolute; "" for none
+}
+
+// Watch says for which files an app is restarted when they change.
+type Watch struct {
+	On      bool          `json:"on"`
+	Paths   []string      `json:"paths,omitempty"`    // absolute: files, folders with all below them, patterns; none for Cwd
+	Ignore  *[]string     `json:"ignore,omitempty"`   // patterns of names, or with a slash of paths; nil for the usual ones
+	Ext     []string      `json:"ext,omitempty"`      // only files whose names end so, with the dot; none for all
+	Delay   time.Duration `json:"delay,omitempty"`    // how long it must be quiet after a change; 0 for the least there is
+	NoLinks bool          `json:"no_links,omitempty"` // links to folders are not followed
 }
 
 // Mode says how the processes of an app get their sockets.

@@ -57,6 +57,8 @@ func TestReplaces(t *testing.T) {
 			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 		case reflect.Map:
 			field.Set(reflect.ValueOf(map[string]string{"A": "1"}))
+		case reflect.Struct:
+			field.Field(0).SetBool(true)
 		case reflect.Pointer:
 			field.Set(reflect.New(field.Type().Elem()))
 		default:

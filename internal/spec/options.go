@@ -50,7 +50,7 @@ func defaults() App {
 
 // apply lays over the app every option that is not about what it runs, or where.
 func (a *App) apply(m Machine, o Options) error {
-	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen}
+	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron}
 	for _, step := range steps {
 		if err := step(m, o); err != nil {
 			return err

@@ -45,6 +45,14 @@ type Options struct {
 	MaxMemory       *string           `json:"max_memory_restart,omitempty"` // "300M", "1.5G", bytes
 	MaxAge          *time.Duration    `json:"max_age,omitempty"`
 	HangTimeout     *time.Duration    `json:"hang_timeout,omitempty"`
+	Watch           *bool             `json:"watch,omitempty"`
+	WatchPaths      *[]string         `json:"watch_paths,omitempty"` // of the app's folder; none for all of it
+	IgnoreWatch     *[]string         `json:"ignore_watch,omitempty"`
+	WatchDelay      *time.Duration    `json:"watch_delay,omitempty"`
+	WatchExt        *[]string         `json:"ext,omitempty"`
+	WatchLinks      *bool             `json:"watch_links,omitempty"`  // follow links to folders
+	ToggleWatch     bool              `json:"toggle_watch,omitempty"` // what is watched is no more, and the other way round
+	Cron            *string           `json:"cron_restart,omitempty"` // "0" for never
 	StopSignal      *string           `json:"stop_signal,omitempty"`
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`

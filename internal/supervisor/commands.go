@@ -67,6 +67,7 @@ func (l *loop) start(w *wait, a spec.App, force bool) error {
 		want := sl.state.Gen + 1
 		l.step(sl, lifecycle.Start{})
 		w.awaitUp(sl, want)
+		w.awaitWatch(sl)
 	}
 	return nil
 }
@@ -108,6 +109,7 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 			want := sl.state.Gen + 1
 			l.step(sl, lifecycle.Restart{})
 			w.awaitUp(sl, want)
+			w.awaitWatch(sl)
 		}
 		return nil
 	})
@@ -133,9 +135,14 @@ func (l *loop) dividing(list []*slot, specs map[int]spec.App) error {
 	return nil
 }
 
-// Stop ends the processes of target. It returns once nothing of them is left.
+// Stop ends the processes of target, and the watch of their files. It returns once
+// nothing of them is left.
 func (s *Supervisor) Stop(ctx context.Context, req spec.Act) (event.Outcome, error) {
 	return s.each(ctx, "stop", req, func(l *loop, w *wait, sl *slot) {
+		if a := sl.spec; a.Watch.On {
+			a.Watch.On = false
+			l.respec(sl, a)
+		}
 		l.step(sl, lifecycle.Stop{})
 		w.awaitGone(sl)
 	})
@@ -159,7 +166,7 @@ func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, er
 // daemon starts again what was up; else it begins with nothing.
 func (s *Supervisor) Shutdown(ctx context.Context, resume bool) error {
 	_, err := s.command(ctx, "stop", func(l *loop, w *wait) error {
-		l.closing = true
+		l.last.closing = true
 		if resume {
 			l.rememberUp()
 		}

@@ -273,8 +273,9 @@ type bench struct {
 	sup *Supervisor
 	ctx context.Context
 
-	brain *brain
-	end   func() // of the supervisor
+	brain   *brain
+	lookout *lookout
+	end     func() // of the supervisor
 }
 
 // run gives test a running supervisor in a bubble of its own.
@@ -285,6 +286,7 @@ func run(t *testing.T, test func(b *bench)) {
 		defer cancel()
 		e := &edge{programs: map[string]func(runner.Key) program{}, procs: map[runner.Key]*proc{}}
 		b := &bench{edge: e, t: t, ctx: ctx, brain: &brain{values: map[string]json.RawMessage{}}}
+		b.lookout = &lookout{sup: e.sup.Load}
 		b.begin()
 		e.took()
 		test(b)
@@ -304,7 +306,7 @@ func run(t *testing.T, test func(b *bench)) {
 // begin starts a supervisor with what is remembered.
 func (b *bench) begin() {
 	ctx, cancel := context.WithCancel(b.ctx)
-	b.sup = New(Options{Runner: b.edge, Machine: machine{}, LogDir: "/logs", MaxBoots: 64, Memory: b.brain, Log: b.t.Logf})
+	b.sup = New(Options{Runner: b.edge, Machine: machine{}, LogDir: "/logs", MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.t.Logf})
 	b.edge.sup.Store(b.sup)
 	done := make(chan error, 1)
 	sup := b.sup

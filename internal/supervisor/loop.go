@@ -28,14 +28,20 @@ type loop struct {
 	scales  scales
 	inbox   *inbox
 	held    map[string]bool // apps for which the edge may hold listeners
-	closing bool            // Shutdown was called
-	resume  map[int]bool    // with closing: who is to be started by the next daemon
-	pending []func()        // what follows from the event being handled
+	watches map[int]*watching
+	last    lastOrders
+	pending []func() // what follows from the event being handled
+}
+
+// lastOrders are what Shutdown left.
+type lastOrders struct {
+	closing bool         // it was called
+	resume  map[int]bool // who is to be started by the next daemon
 }
 
 func newLoop(o Options, bus *event.Bus, in *inbox) *loop {
 	return &loop{
-		o: o, bus: bus, inbox: in, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{},
+		o: o, bus: bus, inbox: in, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{}, watches: map[int]*watching{},
 		boots: boots{max: o.MaxBoots, until: map[runner.Key]time.Time{}},
 	}
 }
@@ -52,7 +58,11 @@ func (l *loop) stepAs(sl *slot, ev lifecycle.Event, told event.Type) {
 	}
 	before := sl.state.Phase
 	var actions []lifecycle.Action
-	sl.state, actions = lifecycle.Step(sl.policy(), sl.state, ev, time.Now())
+	policy := sl.policy()
+	if l.last.closing {
+		policy.Cron = ""
+	}
+	sl.state, actions = lifecycle.Step(policy, sl.state, ev, time.Now())
 	l.remember(sl)
 	for _, a := range actions {
 		l.perform(sl, a, before)
@@ -148,6 +158,7 @@ func (l *loop) create(a spec.App) *slot {
 // forget drops a deleted slot.
 func (l *loop) forget(sl *slot) {
 	sl.deleted = true
+	l.watch(sl, time.Time{})
 	sl.view = sl.look()
 	delete(l.slots, sl.id)
 	l.order = slices.DeleteFunc(l.order, func(id int) bool { return id == sl.id })
@@ -325,7 +336,7 @@ func (l *loop) match(target, cwd string) ([]int, error) {
 
 // open is an error once Shutdown was called.
 func (l *loop) open() error {
-	if l.closing {
+	if l.last.closing {
 		return ending()
 	}
 	return nil
@@ -352,6 +363,7 @@ func (l *loop) respec(sl *slot, a spec.App) {
 		l.renamePast(old, a.Name)
 	}
 	l.o.Runner.Listen(a.Name, a.Listen)
+	l.watch(sl, time.Time{})
 }
 
 // adopt makes the declaration of a reload the slot's own once its generation is

@@ -88,7 +88,7 @@ func (l *loop) remember(sl *slot) {
 		l.put(specPrefix+id, specRecord{sl.spec, sl.next, sl.nextGen})
 		sl.specKept = true
 	}
-	text, err := json.Marshal(slotRecord{sl.index, sl.created, sl.state, sl.lastExit, l.resume[sl.id]})
+	text, err := json.Marshal(slotRecord{sl.index, sl.created, sl.state, sl.lastExit, l.last.resume[sl.id]})
 	if err != nil {
 		l.o.Log("remember %s: %v", sl.label(), err)
 		return
@@ -127,10 +127,10 @@ func (l *loop) rememberRoll(r *roll) {
 
 // rememberUp notes who is to be started by the next daemon.
 func (l *loop) rememberUp() {
-	l.resume = map[int]bool{}
+	l.last.resume = map[int]bool{}
 	for _, id := range l.order {
 		if sl := l.slots[id]; sl.up() && !sl.state.Deleting {
-			l.resume[id] = true
+			l.last.resume[id] = true
 			l.remember(sl)
 		}
 	}
@@ -225,6 +225,11 @@ func (l *loop) restoreLives(sl *slot) {
 	}
 	l.adopt(sl)
 	l.o.Runner.Listen(sl.spec.Name, sl.spec.Listen)
+	since := time.Now()
+	if c := sl.state.Current(); c != nil && !c.SpawnedAt.IsZero() {
+		since = c.SpawnedAt // what has changed meanwhile, nobody has told
+	}
+	l.watch(sl, since)
 }
 
 // restoreRolls goes on with reloads. Who gave the command is not there any more

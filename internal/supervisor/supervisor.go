@@ -65,9 +65,10 @@ type Memory interface {
 type Options struct {
 	Runner   Runner
 	Machine  spec.Machine
-	LogDir   string // where logs go by default
-	MaxBoots int    // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
-	Memory   Memory // nil for none
+	LogDir   string  // where logs go by default
+	MaxBoots int     // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
+	Memory   Memory  // nil for none
+	Watcher  Watcher // nil for none: then no files are watched
 
 	// Log is told what could not be restored; nil ignores.
 	Log func(format string, args ...any)
