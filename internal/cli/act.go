@@ -35,7 +35,11 @@ func runStart(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
-	return c.each(ctx, o.args, spec.Restarting, "started", func(svc api.Service, word string) (event.Outcome, error) {
+	past := "started"
+	if opts.Autostart != nil && !*opts.Autostart {
+		past = "made known"
+	}
+	return c.each(ctx, o.args, spec.Restarting, past, func(svc api.Service, word string) (event.Outcome, error) {
 		return svc.Start(ctx, spec.Start{Word: word, Options: opts, Force: c.values.on("force"), Caller: c.caller()})
 	})
 }

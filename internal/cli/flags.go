@@ -54,6 +54,8 @@ var flagSpecs = []flagSpec{
 	{"log-date-format", "", "FORMAT", declare, "stamp each line, in tokens such as YYYY-MM-DD HH:mm:ss.SSS"},
 	{"time", "", "", declare, "same as --log-date-format YYYY-MM-DDTHH:mm:ss"},
 	{"no-autorestart", "", "", declare, "when the app ends, let it be"},
+	{"no-autostart", "", "", declare, "make the app known, and start it later"},
+	{"depends-on", "", "APPS", declare, "start once these are ready: db, db:started, migrate:completed; may be repeated. tend kill stops in reverse order"},
 	{"max-restarts", "", "N", declare, "short lives in a row before it is given up (default 16)"},
 	{"min-uptime", "", "TIME", declare, "a life below this is a short one (default 1s)"},
 	{"restart-delay", "", "TIME", declare, "pause before every restart (default none)"},
@@ -115,7 +117,7 @@ var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-
 // lacking are the flags of PM2 that tend does not have yet.
 var lacking = []string{
 	"log-type", "pid", "user", "hp", "wait-ip", "service-name",
-	"write", "no-daemon", "source-map-support", "no-autostart",
+	"write", "no-daemon", "source-map-support",
 	"trace", "v8", "event-loop-inspector", "deep-monitoring", "attach", "fresh", "daemon", "container", "dist",
 	"image-name", "node-version", "dockerdaemon", "timestamp", "format", "highlight",
 }
@@ -124,7 +126,7 @@ var lacking = []string{
 const lackingShort = "puw"
 
 // repeated are the flags that may be given more than once.
-var repeated = []string{"env", "env-file", "only", "filter-env", "stop-exit-codes", "listen", "watch", "ignore-watch"}
+var repeated = []string{"env", "env-file", "only", "filter-env", "stop-exit-codes", "listen", "watch", "ignore-watch", "depends-on"}
 
 func defineFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false

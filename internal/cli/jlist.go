@@ -98,7 +98,7 @@ func addDeclared(to map[string]any, a spec.App) {
 		"exec_interpreter": interpreter, "pm_exec_path": path, "args": some(args), "node_args": some(a.InterpreterArgs),
 		"pm_cwd": a.Cwd, "instances": a.Instances, "instance_var": a.InstanceVar, "version": version,
 		"merge_logs": a.MergeLogs || !a.Numbered && a.Mode != spec.Cluster,
-		"autostart":  true, "autorestart": a.Autorestart, "watch": watched(a.Watch), "treekill": a.TreeKill,
+		"autostart":  !a.NoAutostart, "autorestart": a.Autorestart, "watch": watched(a.Watch), "treekill": a.TreeKill,
 		"kill_retry_time": 100, "kill_timeout": ms(a.KillTimeout), "max_memory_restart": a.MaxMemory, "listen_timeout": ms(a.ListenTimeout),
 		"wait_ready": a.WaitReady, "max_restarts": a.MaxRestarts, "min_uptime": ms(a.MinUptime),
 		"vizion": true, "vizion_running": false, "km_link": false, "pmx": false, "automation": false,
@@ -113,6 +113,7 @@ func addDeclared(to map[string]any, a spec.App) {
 	}{
 		{"restart_delay", a.RestartDelay > 0, ms(a.RestartDelay)},
 		{"exp_backoff_restart_delay", a.Backoff > 0, ms(a.Backoff)},
+		{"depends_on", len(a.DependsOn) > 0, a.DependsOn},
 		{"cron_restart", a.Cron != "", a.Cron},
 		{"ignore_watch", a.Watch.Ignore != nil, a.Watch.Ignore},
 		{"watch_delay", a.Watch.Delay > 0, ms(a.Watch.Delay)},
@@ -145,7 +146,7 @@ func addState(to map[string]any, in event.Instance) {
 	to[instanceVar] = in.Index
 	for key, value := range map[string]any{
 		"name": in.App, "namespace": in.Namespace, "pm_id": in.ID, "exec_mode": string(in.Mode) + "_mode",
-		"status": statusOf(in.Phase), "pm_uptime": epoch(in.StartedAt), "created_at": epoch(in.CreatedAt),
+		"status": status(in), "pm_uptime": epoch(in.StartedAt), "created_at": epoch(in.CreatedAt),
 		"restart_time": in.Restarts, "unstable_restarts": in.Unstable,
 		"pm_out_log_path": in.OutFile, "pm_err_log_path": in.ErrorFile,
 		"axm_actions": []string{}, "axm_monitor": struct{}{}, "axm_dynamic": struct{}{},

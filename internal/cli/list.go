@@ -57,7 +57,7 @@ func (c *command) printList(snap event.Snapshot) error {
 	t := listTable(list, snap)
 	c.data("%s", t.draw(c.room(), c.paint))
 	for _, in := range list {
-		if in.Reason != "" && (in.Phase == lifecycle.Failed || in.Phase == lifecycle.Backoff) {
+		if in.Reason != "" && (in.Phase == lifecycle.Failed || in.Phase == lifecycle.Backoff || in.Held) {
 			c.data("%s %s (id %d): %s\n", c.paint(yellow, "!"), clean(in.App), in.ID, clean(in.Reason))
 		}
 	}
@@ -119,7 +119,7 @@ func listRow(in event.Instance, now time.Time) [11]cell {
 		{pid, ""},
 		{uptime, ""},
 		{strconv.Itoa(in.Restarts), ""},
-		{statusOf(in.Phase), statusStyle(in.Phase)},
+		{status(in), statusStyle(in.Phase)},
 		{cpu, ""},
 		{mem, ""},
 	}
@@ -141,7 +141,7 @@ func miniBlock(in event.Instance, now time.Time) string {
 		{"version", clean(cmp.Or(in.Version, "N/A"))},
 		{"pid", strconv.Itoa(in.PID)},
 		{"pm2 id", strconv.Itoa(in.ID)},
-		{"status", statusOf(in.Phase)},
+		{"status", status(in)},
 		{"mode", string(in.Mode)},
 		{"restarted", strconv.Itoa(in.Restarts)},
 		{"uptime", uptime},

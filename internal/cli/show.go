@@ -44,7 +44,7 @@ func runShow(ctx context.Context, c *command, o operands) error {
 		c.section(clean(app.Spec.Name), appFacts(app))
 	}
 	for _, in := range found {
-		title := fmt.Sprintf("id %d  %s", in.ID, c.paint(statusStyle(in.Phase), statusOf(in.Phase)))
+		title := fmt.Sprintf("id %d  %s", in.ID, c.paint(statusStyle(in.Phase), status(in)))
 		c.section(title, instanceFacts(in, snap.At))
 	}
 	return nil
@@ -88,6 +88,7 @@ func appFacts(app *event.App) []fact {
 		{"listens on", strings.Join(app.Listening, "\n")},
 		{"folder", a.Cwd},
 		{"user", identity(a)},
+		{"depends on", dependencies(a)},
 		{"restarts", restartPolicy(a)},
 		{"at times", a.Cron},
 		{"watches", watchPolicy(a)},
@@ -122,6 +123,14 @@ func restartPolicy(a spec.App) string {
 		text += fmt.Sprintf(", not after exit code %s", strings.Trim(fmt.Sprint(a.StopExitCodes), "[]"))
 	}
 	return text
+}
+
+func dependencies(a spec.App) string {
+	var words []string
+	for _, d := range a.DependsOn {
+		words = append(words, d.App+" "+string(d.Until))
+	}
+	return strings.Join(words, ", ")
 }
 
 func watchPolicy(a spec.App) string {

@@ -26,6 +26,14 @@ func statusOf(p lifecycle.Phase) string {
 	return "stopped"
 }
 
+// status is how far an instance is, in those words.
+func status(in event.Instance) string {
+	if in.Held {
+		return "launching"
+	}
+	return statusOf(in.Phase)
+}
+
 func statusStyle(p lifecycle.Phase) style {
 	switch p {
 	case lifecycle.Running:

@@ -56,6 +56,8 @@ var Keys = []Key{
 	{Name: "disable_logs", Kind: Switch, Doc: "Keep no logs", set: setNoLogs},
 	{Name: "log_mode", Kind: Text, Doc: "raw: the app writes its log files itself, past tend", set: text(func(o *spec.Options) **string { return &o.LogMode })},
 
+	{Name: "autostart", Kind: Switch, Doc: "Start it when it is declared; true by default", set: toggle(func(o *spec.Options) **bool { return &o.Autostart })},
+	{Name: "depends_on", Kind: Texts, Doc: "Start it once these are ready: db, db:started, migrate:completed", set: texts(func(o *spec.Options) **[]string { return &o.DependsOn })},
 	{Name: "autorestart", Kind: Switch, Doc: "Start it again when it ends; true by default", set: toggle(func(o *spec.Options) **bool { return &o.Autorestart })},
 	{Name: "max_restarts", Kind: Number, Doc: "Short lives in a row before it is given up", set: count(func(o *spec.Options) **int { return &o.MaxRestarts })},
 	{Name: "min_uptime", Kind: Duration, Doc: "A life below this is a short one", set: lasting(func(o *spec.Options) **time.Duration { return &o.MinUptime })},
@@ -90,7 +92,6 @@ var Keys = []Key{
 	{Name: "uid", Aliases: []string{"user"}, Kind: Text, Doc: "Run as this user; needs root", set: text(func(o *spec.Options) **string { return &o.UID })},
 	{Name: "gid", Kind: Text, Doc: "Run as this group; needs root", set: text(func(o *spec.Options) **string { return &o.GID })},
 
-	{Name: "autostart", Kind: Switch, Doc: "Start it when it is declared", Later: "an app cannot be declared without starting it yet", usual: true},
 	{Name: "log_file", Aliases: []string{"log"}, Kind: Anything, Doc: "A log of both streams besides", Later: "combined logs are not written yet"},
 	{Name: "log_type", Kind: Anything, Doc: "json: log lines as JSON", Later: "logs in JSON are not written yet"},
 	{Name: "pid_file", Aliases: []string{"pid"}, Kind: Anything, Doc: "File with the pid", Later: "pid files are not written yet"},

@@ -43,6 +43,8 @@ var good = map[string]map[string]string{
 	"time":                      {`true`: `{"log_date_format":"YYYY-MM-DDTHH:mm:ss"}`, `false`: `{}`},
 	"disable_logs":              {`true`: `{"out_file":"/dev/null","error_file":"/dev/null"}`},
 	"log_mode":                  {`"raw"`: `{"log_mode":"raw"}`},
+	"autostart":                 {`false`: `{"autostart":false}`, `true`: `{"autostart":true}`},
+	"depends_on":                {`"db"`: `{"depends_on":["db"]}`, `["db", "migrate:completed"]`: `{"depends_on":["db","migrate:completed"]}`},
 	"autorestart":               {`false`: `{"autorestart":false}`},
 	"max_restarts":              {`3`: `{"max_restarts":3}`, `"7"`: `{"max_restarts":7}`},
 	"min_uptime":                {`"1h"`: `{"min_uptime":3600000000000}`, `200`: `{"min_uptime":200000000}`},

@@ -63,6 +63,7 @@ type Instance struct {
 	OutFile   string          `json:"out_file"`
 	ErrorFile string          `json:"error_file"`
 	Version   string          `json:"version,omitempty"` // of the app, by its package.json
+	Held      bool            `json:"held,omitempty"`    // its start waits for what it depends on; Reason names it
 	Watch     bool            `json:"watch,omitempty"`   // it is replaced when files change
 	CronAt    time.Time       `json:"cron_at,omitzero"`  // when its pattern comes due next
 	Usage     *Usage          `json:"usage,omitempty"`   // only in a snapshot that asked for it

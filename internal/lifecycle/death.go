@@ -124,7 +124,7 @@ func (m *step) again(life Life, reason string) {
 	} else {
 		m.s.Unstable++
 		m.s.Short = m.recent(m.s.Short)
-		if n := len(m.s.Short); n > m.p.MaxRestarts {
+		if n := len(m.s.Short); n >= m.p.MaxRestarts {
 			m.s.Phase = Failed
 			m.s.Reason = fmt.Sprintf("gave up after %d short lives in %v: %s", n, round(m.now.Sub(m.s.Short[0])), reason)
 			return

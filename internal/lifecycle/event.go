@@ -8,7 +8,9 @@ type Event interface{ event() }
 
 // Commands.
 type (
-	Start   struct{} // goal Up; spawns unless something runs
+	// Start: goal Up; spawns unless something runs. With Hold, which says what for,
+	// it waits for Permit or Refuse before that.
+	Start   struct{ Hold string }
 	Stop    struct{} // goal Down; ends all that runs
 	Restart struct{} // goal Up; ends what runs, then spawns
 	Reset   struct{} // counters to zero
@@ -24,6 +26,10 @@ type (
 	Recycle struct{} // as Reload, of a process that is used up: what can overlap gets a successor first
 	Promote struct{} // the successor on trial takes over
 	Reject  struct{} // the successor on trial goes
+	Permit  struct{} // what is held starts
+
+	// Refuse: what is held will never start; Reason says why.
+	Refuse struct{ Reason string }
 )
 
 // Facts. Each says which life it is about.
@@ -86,6 +92,8 @@ func (Reload) event()       {}
 func (Recycle) event()      {}
 func (Promote) event()      {}
 func (Reject) event()       {}
+func (Permit) event()       {}
+func (Refuse) event()       {}
 func (Delete) event()       {}
 func (Reset) event()        {}
 func (Spawned) event()      {}

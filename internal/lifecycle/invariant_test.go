@@ -88,6 +88,8 @@ func (w *world) check(t *rapid.T, ev Event) {
 		t.Fatalf("after %T: lives %v, processes %v", ev, w.s.Lives, w.procs)
 	case w.s.Goal == Down && w.s.Phase != Stopped && w.s.Phase != Stopping:
 		t.Fatalf("after %T: goal down, phase %v", ev, w.s.Phase)
+	case w.s.Held != "" && (w.s.Goal == Down || running || w.s.Phase == Failed):
+		t.Fatalf("after %T: held in phase %v", ev, w.s.Phase)
 	case w.s.Phase == Backoff && w.s.WakeAt.IsZero():
 		t.Fatalf("after %T: nothing wakes it", ev)
 	case w.s.Phase == Failed && w.s.Reason == "":
@@ -157,7 +159,7 @@ func anyPolicy(t *rapid.T) Policy {
 }
 
 func (w *world) random(t *rapid.T) {
-	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Recycle{}, Reset{}, Tick{}}
+	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Recycle{}, Start{Hold: "db"}, Permit{}, Refuse{"no db"}, Reset{}, Tick{}}
 	if rapid.IntRange(0, 30).Draw(t, "delete") == 0 {
 		commands = []Event{Delete{}, Delete{Drain: true}}
 	}

@@ -43,7 +43,9 @@ func (m *step) onTime() {
 	}
 	switch m.s.Phase {
 	case Stopped, Failed, Backoff:
-		m.start()
+		if m.s.Held == "" {
+			m.start("")
+		}
 	case Running:
 		if m.p.Autorestart {
 			m.forgive()

@@ -33,6 +33,7 @@ type State struct {
 	Goal     Goal        `json:"goal"`
 	Phase    Phase       `json:"phase"`
 	Reason   string      `json:"reason,omitempty"`  // why it is in this phase, when that is not what was asked for
+	Held     string      `json:"held,omitempty"`    // what a start waits for; "" when none does
 	WakeAt   time.Time   `json:"wake_at,omitzero"`  // the one deadline: give [Tick] then
 	Due      time.Time   `json:"due,omitzero"`      // in Backoff: when it is spawned again
 	Cron     string      `json:"cron,omitempty"`    // the pattern of CronAt

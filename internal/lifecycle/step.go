@@ -31,7 +31,7 @@ type step struct {
 func (m *step) handle(ev Event) {
 	switch ev := ev.(type) {
 	case Start:
-		m.start()
+		m.start(ev.Hold)
 	case Stop:
 		m.stop()
 	case Restart:
@@ -44,6 +44,14 @@ func (m *step) handle(ev Event) {
 		m.promote()
 	case Reject:
 		m.reject()
+	case Permit:
+		if m.s.Held != "" && m.s.Phase == Stopped {
+			m.start("")
+		}
+	case Refuse:
+		if m.s.Held != "" && m.s.Phase == Stopped {
+			m.s.Phase, m.s.Held, m.s.Reason = Failed, "", ev.Reason
+		}
 	case Delete:
 		m.s.Deleting = true
 		m.stopped(ev.Drain)
@@ -93,6 +101,8 @@ func (m *step) settle() {
 		switch {
 		case m.s.Deleting:
 			m.do(Forget{})
+		case m.s.Goal == Up && m.s.Held != "":
+			m.s.Reason = m.s.Held
 		case m.s.Goal == Up:
 			m.spawn(Current)
 		}
@@ -129,26 +139,29 @@ func (m *step) recycle() {
 
 func (m *step) do(a Action) { m.out = append(m.out, a) }
 
-func (m *step) start() {
+func (m *step) start(hold string) {
 	if m.s.Deleting {
 		return
 	}
-	m.s.Goal = Up
+	m.s.Goal, m.s.Held = Up, ""
 	m.forgive()
 	switch m.s.Phase {
 	case Stopped, Failed:
-		m.s.Reason = ""
-		m.spawn(Current)
+		if m.s.Phase, m.s.Held, m.s.Reason = Stopped, hold, hold; hold == "" {
+			m.spawn(Current)
+		}
 	case Backoff:
 		m.s.Reason = ""
 		m.respawn()
-	case Starting, Running, Stopping: // settle spawns when the old one is gone
+	case Stopping: // settle spawns when the old one is gone
+		m.s.Held = hold
+	case Starting, Running:
 	}
 }
 
 func (m *step) restart() {
 	if p := m.s.Phase; m.s.Deleting || p != Starting && p != Running {
-		m.start()
+		m.start("")
 		return
 	}
 	m.forgive()
@@ -217,7 +230,7 @@ func (m *step) stop() { m.stopped(false) }
 // stopped ends all there is. With drain, a cluster worker that serves may finish
 // what it has begun; the next command ends that, too.
 func (m *step) stopped(drain bool) {
-	m.s.Goal = Down
+	m.s.Goal, m.s.Held = Down, ""
 	m.s.Due = time.Time{}
 	if c := m.s.Current(); drain && m.p.Cluster && c != nil && c.Stage == Serving {
 		m.drain(c)

@@ -172,6 +172,12 @@ func parse(t *testing.T, words []string) Event {
 	switch words[0] {
 	case "start":
 		return Start{}
+	case "hold":
+		return Start{Hold: "waits for " + words[1]}
+	case "permit":
+		return Permit{}
+	case "refuse":
+		return Refuse{strings.Join(words[1:], " ")}
 	case "stop":
 		return Stop{}
 	case "restart":

@@ -50,7 +50,7 @@ func defaults() App {
 
 // apply lays over the app every option that is not about what it runs, or where.
 func (a *App) apply(m Machine, o Options) error {
-	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron}
+	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron, a.applyDepends}
 	for _, step := range steps {
 		if err := step(m, o); err != nil {
 			return err
@@ -231,6 +231,9 @@ func (a *App) applyLogs(m Machine, o Options) error {
 func (a *App) applyRestarts(_ Machine, o Options) error {
 	if o.Autorestart != nil {
 		a.Autorestart = *o.Autorestart
+	}
+	if o.Autostart != nil {
+		a.NoAutostart = !*o.Autostart
 	}
 	if o.MaxRestarts != nil {
 		if a.MaxRestarts = *o.MaxRestarts; a.MaxRestarts == Reset {

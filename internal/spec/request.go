@@ -45,6 +45,8 @@ type Options struct {
 	MaxMemory       *string           `json:"max_memory_restart,omitempty"` // "300M", "1.5G", bytes
 	MaxAge          *time.Duration    `json:"max_age,omitempty"`
 	HangTimeout     *time.Duration    `json:"hang_timeout,omitempty"`
+	Autostart       *bool             `json:"autostart,omitempty"`
+	DependsOn       *[]string         `json:"depends_on,omitempty"` // "db", "db:started", "migrate:completed"
 	Watch           *bool             `json:"watch,omitempty"`
 	WatchPaths      *[]string         `json:"watch_paths,omitempty"` // of the app's folder; none for all of it
 	IgnoreWatch     *[]string         `json:"ignore_watch,omitempty"`

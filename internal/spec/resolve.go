@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tendproc/tend/internal/fault"
 )
@@ -66,7 +67,7 @@ func resolve(m Machine, logDir string, req Start) (App, error) {
 	if text(o.Name) == "" && checkName(a.Name) != nil {
 		a.Name = "app"
 	}
-	if err := a.apply(m, o); err != nil {
+	if err := a.apply(m, fromEnv(a.Env, o)); err != nil {
 		return App{}, err
 	}
 	file := fileName(a.Name)
@@ -132,6 +133,22 @@ func (a App) With(m Machine, o Options, caller Caller) (App, error) {
 		return App{}, err
 	}
 	return a, a.settle(m)
+}
+
+// fromEnv gives the options that PM2's variables stand for, where they are not given.
+func fromEnv(env map[string]string, o Options) Options {
+	if sig := env["PM2_KILL_SIGNAL"]; sig != "" && o.StopSignal == nil {
+		o.StopSignal = &sig
+	}
+	if ms, err := strconv.Atoi(env["PM2_KILL_TIMEOUT"]); err == nil && o.KillTimeout == nil {
+		grace := time.Duration(ms) * time.Millisecond
+		o.KillTimeout = &grace
+	}
+	if env["PM2_KILL_USE_MESSAGE"] != "" && o.StopMessage == nil {
+		yes := true
+		o.StopMessage = &yes
+	}
+	return o
 }
 
 func newFinder(m Machine, cwd string, caller Caller) finder {

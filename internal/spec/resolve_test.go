@@ -262,3 +262,18 @@ func TestResolveAnything(t *testing.T) {
 		}
 	})
 }
+
+// PM2's variables stand for flags that are not given.
+func TestResolveReadsPM2Variables(t *testing.T) {
+	caller := testCaller()
+	caller.Env = append(caller.Env, "PM2_KILL_SIGNAL=SIGTERM", "PM2_KILL_TIMEOUT=3000", "PM2_KILL_USE_MESSAGE=1")
+	a, err := Resolve(testMachine(), "/logs", Start{Word: "app.js", Caller: caller})
+	if err != nil || a.StopSignal != "SIGTERM" || a.KillTimeout != 3*time.Second || !a.StopMessage {
+		t.Errorf("%+v, %v", a, err)
+	}
+	o := Options{StopSignal: ptr("HUP"), KillTimeout: ptr(time.Second), StopMessage: ptr(false)}
+	a, err = Resolve(testMachine(), "/logs", Start{Word: "app.js", Options: o, Caller: caller})
+	if err != nil || a.StopSignal != "SIGHUP" || a.KillTimeout != time.Second || a.StopMessage {
+		t.Errorf("%+v, %v", a, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tendproc/tend/internal/event"
@@ -95,8 +96,11 @@ type plan struct {
 // plan says what a request means now. It changes nothing.
 func (l *loop) plan(wanted []*want, req spec.Apply) (plans []*plan, err error) {
 	var ids []int
+	with, more := map[int]spec.App{}, []spec.App{}
 	for _, w := range wanted {
 		p := l.planApp(w, req)
+		maps.Copy(with, p.specs)
+		more = append(more, p.create...)
 		plans = append(plans, p)
 		for _, sl := range p.stay {
 			ids = append(ids, sl.id)
@@ -115,6 +119,9 @@ func (l *loop) plan(wanted []*want, req spec.Apply) (plans []*plan, err error) {
 		}
 		plans[last].change.From++
 		plans[last].excess = append(plans[last].excess, sl)
+	}
+	if err := l.depends(with, more...); err != nil {
+		return nil, err
 	}
 	return plans, l.conflict(ids)
 }
@@ -164,7 +171,7 @@ func (p *plan) decide(req spec.Apply) {
 		}
 		replaces = replaces || sl.spec.Replaces(a)
 		p.anew = p.anew || sl.up() && elsewise(sl.spec, a)
-		down, all = down || !sl.up(), all && !sl.up()
+		down, all = down || !sl.up() && !a.NoAutostart, all && !sl.up()
 	}
 	do := &p.change.Do
 	switch {
@@ -214,7 +221,11 @@ func (l *loop) carryOut(p *plan, req spec.Apply, w *wait) {
 			l.respecKept(sl, p.specs[sl.id])
 		}
 		for _, sl := range p.stay {
-			if p.change.Do == event.DoStart && sl.up() {
+			switch {
+			case p.change.Do == event.DoStart && (sl.up() || sl.spec.NoAutostart):
+				continue
+			case sl.idle():
+				w.start(sl)
 				continue
 			}
 			next := sl.state.Gen + 1
@@ -285,8 +296,10 @@ func (l *loop) scaleTo(p *plan, w *wait) {
 		l.respec(sl, a)
 	}
 	for _, sl := range fresh {
-		l.step(sl, lifecycle.Start{})
-		w.awaitUp(sl, 1)
+		if !sl.spec.NoAutostart {
+			w.start(sl)
+		}
+		w.awaitWatch(sl)
 	}
 	for _, sl := range p.excess {
 		l.step(sl, lifecycle.Delete{Drain: p.change.To > 0})

@@ -52,6 +52,9 @@ func (l *loop) start(w *wait, a spec.App, force bool) error {
 			}
 		}
 	}
+	if err := l.depends(nil, a); err != nil {
+		return during("start "+a.Name, err)
+	}
 	if len(same) == 0 {
 		for range max(1, a.Instances) {
 			sl := l.create(a)
@@ -64,12 +67,20 @@ func (l *loop) start(w *wait, a spec.App, force bool) error {
 		l.respec(sl, a)
 	}
 	for _, sl := range same {
-		want := sl.state.Gen + 1
-		l.step(sl, lifecycle.Start{})
-		w.awaitUp(sl, want)
 		w.awaitWatch(sl)
+		if a.NoAutostart && len(w.fresh) > 0 {
+			continue
+		}
+		w.start(sl)
 	}
 	return nil
+}
+
+// start begins an instance and waits until it is up.
+func (w *wait) start(sl *slot) {
+	want := sl.state.Gen + 1
+	w.l.begin(sl)
+	w.awaitUp(sl, want)
 }
 
 // Restart ends the processes of target and then spawns them anew, with the
@@ -97,6 +108,9 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 		if err == nil {
 			err = l.dividing(list, specs)
 		}
+		if err == nil {
+			err = l.depends(specs)
+		}
 		if err != nil {
 			return during(op+" "+req.Target, err)
 		}
@@ -106,10 +120,14 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 			}
 		}
 		for _, sl := range l.living(ids) {
+			w.awaitWatch(sl)
+			if p := sl.state.Phase; op == "start" && (p == lifecycle.Stopped || p == lifecycle.Failed) {
+				w.start(sl)
+				continue
+			}
 			want := sl.state.Gen + 1
 			l.step(sl, lifecycle.Restart{})
 			w.awaitUp(sl, want)
-			w.awaitWatch(sl)
 		}
 		return nil
 	})
@@ -161,21 +179,27 @@ func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, er
 	return s.each(ctx, "reset", req, func(l *loop, _ *wait, sl *slot) { l.step(sl, lifecycle.Reset{}) })
 }
 
-// Shutdown stops every instance, refuses further commands, and returns when all
+// Shutdown stops every instance, those first on which none depends, refuses further commands, and returns when all
 // processes are gone. Run goes on until its context ends. With resume the next
 // daemon starts again what was up; else it begins with nothing.
 func (s *Supervisor) Shutdown(ctx context.Context, resume bool) error {
-	_, err := s.command(ctx, "stop", func(l *loop, w *wait) error {
+	var layers [][]int
+	err := s.ask(ctx, func(l *loop) {
 		l.last.closing = true
 		if resume {
 			l.rememberUp()
 		}
-		for _, sl := range l.living(l.order) {
-			l.step(sl, lifecycle.Stop{})
-			w.awaitGone(sl)
-		}
-		return nil
+		layers = l.layers()
 	})
+	for i := 0; err == nil && i < len(layers); i++ {
+		_, err = s.command(ctx, "stop", func(l *loop, w *wait) error {
+			for _, sl := range l.living(layers[i]) {
+				l.step(sl, lifecycle.Stop{})
+				w.awaitGone(sl)
+			}
+			return nil
+		})
+	}
 	if err == nil && !resume {
 		err = s.ask(ctx, (*loop).unrememberAll)
 	}

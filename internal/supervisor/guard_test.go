@@ -141,18 +141,18 @@ func TestDyingAtOnceBacksOffAndFails(t *testing.T) {
 		b.wantPhase(0, lifecycle.Backoff)
 		b.wait(20 * time.Second)
 		in := b.get(0)
-		if in.Phase != lifecycle.Failed || in.Restarts != 16 || !strings.Contains(in.Reason, "gave up after 17 short lives") ||
+		if in.Phase != lifecycle.Failed || in.Restarts != 15 || !strings.Contains(in.Reason, "gave up after 16 short lives") ||
 			!strings.Contains(in.Reason, "exited with code 3") || in.PID != 0 || in.Goal != lifecycle.Up {
 			t.Errorf("%+v", in)
 		}
-		if acts := b.took(); !strings.HasSuffix(acts, "release web") || strings.Count(acts, "spawn") != 17 {
+		if acts := b.took(); !strings.HasSuffix(acts, "release web") || strings.Count(acts, "spawn") != 16 {
 			t.Error(acts)
 		}
 		b.always("web", program{})
 		if _, err := b.sup.Restart(b.ctx, act("web")); err != nil {
 			t.Error(err)
 		}
-		if in := b.get(0); in.Phase != lifecycle.Running || in.Restarts != 16 || in.Reason != "" {
+		if in := b.get(0); in.Phase != lifecycle.Running || in.Restarts != 15 || in.Reason != "" {
 			t.Errorf("%+v", in)
 		}
 	})

@@ -76,6 +76,7 @@ func (l *loop) stepAs(sl *slot, ev lifecycle.Event, told event.Type) {
 		l.release(sl.spec.Name)
 	}
 	sl.settle()
+	l.permitDependents(sl.spec.Name)
 }
 
 func (l *loop) perform(sl *slot, a lifecycle.Action, before lifecycle.Phase) {

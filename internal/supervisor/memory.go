@@ -153,8 +153,11 @@ func (l *loop) restore() {
 	l.restoreRolls(found)
 	for _, id := range resume {
 		if sl := l.slots[id]; sl != nil {
-			l.step(sl, lifecycle.Start{})
+			l.begin(sl)
 		}
+	}
+	for _, id := range l.order {
+		l.permitDependents(l.slots[id].spec.Name)
 	}
 	for _, k := range l.o.Runner.Retain(slices.Collect(maps.Keys(l.held))) {
 		l.o.Log("ending what was left of instance %d, generation %d: nothing is remembered of it", k.ID, k.Gen)

@@ -112,7 +112,7 @@ func (sl *slot) policy() lifecycle.Policy {
 // idle says that no process fills the slot and none will by itself.
 func (sl *slot) idle() bool {
 	p := sl.state.Phase
-	return len(sl.state.Lives) == 0 && (p == lifecycle.Stopped || p == lifecycle.Failed)
+	return len(sl.state.Lives) == 0 && sl.state.Held == "" && (p == lifecycle.Stopped || p == lifecycle.Failed)
 }
 
 // up says that a process fills the slot or is about to.
@@ -124,7 +124,7 @@ func (sl *slot) up() bool {
 		return sl.state.Goal == lifecycle.Up
 	case lifecycle.Stopped, lifecycle.Failed:
 	}
-	return false
+	return sl.state.Held != ""
 }
 
 // key names the current life.
@@ -145,7 +145,7 @@ func (sl *slot) look() event.Instance {
 	}
 	in.OutFile, in.ErrorFile = sl.spec.LogPaths(sl.id)
 	in.Version = sl.spec.Version
-	in.Watch, in.CronAt = sl.spec.Watch.On, st.CronAt
+	in.Watch, in.CronAt, in.Held = sl.spec.Watch.On, st.CronAt, st.Held != ""
 	if c := st.Current(); c != nil {
 		in.PID = c.PID
 		in.StartedAt = c.SpawnedAt

@@ -148,7 +148,7 @@ func (c *coming) look(sl *slot) verdict {
 	case st.Phase == lifecycle.Failed:
 		c.failure = lifecycle.Failure{Gen: st.Gen, Reason: st.Reason}
 		return failed
-	case st.Phase == lifecycle.Stopped:
+	case st.Phase == lifecycle.Stopped && st.Held == "":
 		return finished
 	}
 	return undecided
