@@ -30,6 +30,12 @@ type Command struct {
 	// outlives one. Otherwise it leads a process group of its own.
 	Session    bool
 	Credential *Credential // nil: this process's own identity
+	// Cgroup is the folder of a control group of version 2 that the child starts in;
+	// nil for this process's own.
+	Cgroup *os.File
+	// Around, unless nil, is called with what forks, and has to call it once: on
+	// the same thread, for the child inherits what the thread is.
+	Around func(fork func() error) error
 	// Tree is the value of [MarkerVar] in the child; "" means a new random one.
 	Tree string
 }

@@ -80,6 +80,14 @@ func (c *Command) plan() (*plan, error) {
 	p.spawn.Argv = append([]string{argv0}, c.Args...)
 	p.spawn.Dir = c.Dir
 	p.spawn.Session = c.Session
+	p.spawn.Around = c.Around
+	if c.Cgroup != nil {
+		if p.spawn.Cgroup, err = p.dup(c.Cgroup); err != nil {
+			p.closeTheirs()
+			p.closeOurs()
+			return nil, &StartError{Program: c.Path, Fault: BadSystem, Subject: "control group", Reason: text(err), Err: err}
+		}
+	}
 	if c.Credential != nil {
 		p.spawn.Credential = c.Credential.forKernel()
 	}

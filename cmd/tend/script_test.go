@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tendproc/tend/internal/cgroup"
 	"github.com/tendproc/tend/internal/proctest"
 )
 
@@ -50,6 +51,9 @@ func TestScripts(t *testing.T) {
 				_, err := exec.LookPath(name)
 				return err == nil || name == "node" && nodeFolder() != "", nil
 			}
+			if cond == "cgroups" {
+				return canLimit(), nil
+			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -76,6 +80,15 @@ func build(t *testing.T) (folder string) {
 // raceEnabled says whether TEND_TEST_RACE asks for a binary with the race
 // detector: it is five times slower to start, which some scripts would notice.
 func raceEnabled() bool { return os.Getenv("TEND_TEST_RACE") == "1" }
+
+// canLimit says whether control groups with limits on memory and CPU can be made.
+func canLimit() bool {
+	g := cgroup.New("tend-script")
+	made, err := g.Make("probe", cgroup.Limits{Memory: 1 << 30, CPU: 1})
+	made.Remove()
+	g.Clean()
+	return err == nil
+}
 
 // nodeFolder is the folder of the first Node at hand, with a colon after it, or "".
 func nodeFolder() string {

@@ -15,7 +15,7 @@ var rows = [][]string{
 	2:  {"internal/sys", "internal/event", "internal/config"},
 	3:  {"ipc", "internal/procs", "internal/machine", "internal/watch"},
 	4:  {"child", "process", "thread"},
-	5:  {"cluster", "pool", "isolate", "internal/logs"},
+	5:  {"cluster", "pool", "isolate", "internal/logs", "internal/cgroup"},
 	6:  {"internal/keeper", "internal/runner", "internal/state"},
 	7:  {"internal/supervisor", "internal/api"},
 	8:  {},

@@ -54,6 +54,8 @@ var flagSpecs = []flagSpec{
 	{"log-date-format", "", "FORMAT", declare, "stamp each line, in tokens such as YYYY-MM-DD HH:mm:ss.SSS"},
 	{"time", "", "", declare, "same as --log-date-format YYYY-MM-DDTHH:mm:ss"},
 	{"no-autorestart", "", "", declare, "when the app ends, let it be"},
+	{"memory-limit", "", "SIZE", declare, "memory that the kernel lets a process tree have, by a cgroup: 500M. More ends it"},
+	{"cpu-limit", "", "CPUS", declare, "CPU time that the kernel lets it have: 0.5 or 50% is half of one CPU, 2 is two"},
 	{"no-autostart", "", "", declare, "make the app known, and start it later"},
 	{"depends-on", "", "APPS", declare, "start once these are ready: db, db:started, migrate:completed; may be repeated. tend kill stops in reverse order"},
 	{"max-restarts", "", "N", declare, "short lives in a row before it is given up (default 16)"},

@@ -88,6 +88,7 @@ func appFacts(app *event.App) []fact {
 		{"listens on", strings.Join(app.Listening, "\n")},
 		{"folder", a.Cwd},
 		{"user", identity(a)},
+		{"limits", limits(a)},
 		{"depends on", dependencies(a)},
 		{"restarts", restartPolicy(a)},
 		{"at times", a.Cron},
@@ -123,6 +124,17 @@ func restartPolicy(a spec.App) string {
 		text += fmt.Sprintf(", not after exit code %s", strings.Trim(fmt.Sprint(a.StopExitCodes), "[]"))
 	}
 	return text
+}
+
+func limits(a spec.App) string {
+	var parts []string
+	if a.MemoryLimit > 0 {
+		parts = append(parts, size(a.MemoryLimit)+" of memory")
+	}
+	if a.CPULimit > 0 {
+		parts = append(parts, strconv.FormatFloat(a.CPULimit, 'g', -1, 64)+" CPUs")
+	}
+	return strings.Join(parts, ", ")
 }
 
 func dependencies(a spec.App) string {

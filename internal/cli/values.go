@@ -234,6 +234,7 @@ func (v *values) options() (spec.Options, error) {
 		Cwd:             v.text("cwd"), Env: v.variables(), UpdateEnv: v.on("update-env"),
 		OutFile: v.text("output"), ErrorFile: v.text("error"), MergeLogs: v.flag("merge-logs", true),
 		LogDate: v.text("log-date-format"), LogMode: v.text("log"),
+		MemoryLimit: v.text("memory-limit"), CPULimit: v.text("cpu-limit"),
 		Autostart: v.flag("no-autostart", false), DependsOn: v.parts("depends-on"),
 		Autorestart: v.flag("no-autorestart", false), MaxRestarts: v.number("max-restarts"),
 		MinUptime: v.duration("min-uptime"), RestartDelay: v.duration("restart-delay"),

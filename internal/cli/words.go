@@ -89,6 +89,9 @@ func howEnded(e *event.Exit) string {
 	if e.Signal == "" {
 		return fmt.Sprintf("exit code %d", e.Code)
 	}
+	if e.OutOfMemory {
+		return e.Signal + " (out of memory)"
+	}
 	if e.Core {
 		return e.Signal + " (core dumped)"
 	}

@@ -56,6 +56,8 @@ var Keys = []Key{
 	{Name: "disable_logs", Kind: Switch, Doc: "Keep no logs", set: setNoLogs},
 	{Name: "log_mode", Kind: Text, Doc: "raw: the app writes its log files itself, past tend", set: text(func(o *spec.Options) **string { return &o.LogMode })},
 
+	{Name: "memory_limit", Kind: Size, Doc: "Memory that the kernel lets a process tree have, by a cgroup", set: setMemoryLimit},
+	{Name: "cpu_limit", Kind: Text, Doc: "CPU time that the kernel lets it have: \"0.5\" or \"50%\" of one CPU, 2 for two", set: text(func(o *spec.Options) **string { return &o.CPULimit })},
 	{Name: "autostart", Kind: Switch, Doc: "Start it when it is declared; true by default", set: toggle(func(o *spec.Options) **bool { return &o.Autostart })},
 	{Name: "depends_on", Kind: Texts, Doc: "Start it once these are ready: db, db:started, migrate:completed", set: texts(func(o *spec.Options) **[]string { return &o.DependsOn })},
 	{Name: "autorestart", Kind: Switch, Doc: "Start it again when it ends; true by default", set: toggle(func(o *spec.Options) **bool { return &o.Autorestart })},

@@ -43,6 +43,8 @@ var good = map[string]map[string]string{
 	"time":                      {`true`: `{"log_date_format":"YYYY-MM-DDTHH:mm:ss"}`, `false`: `{}`},
 	"disable_logs":              {`true`: `{"out_file":"/dev/null","error_file":"/dev/null"}`},
 	"log_mode":                  {`"raw"`: `{"log_mode":"raw"}`},
+	"memory_limit":              {`"512M"`: `{"memory_limit":"512M"}`, `1048576`: `{"memory_limit":"1048576"}`},
+	"cpu_limit":                 {`"50%"`: `{"cpu_limit":"50%"}`, `2`: `{"cpu_limit":"2"}`, `0.5`: `{"cpu_limit":"0.5"}`},
 	"autostart":                 {`false`: `{"autostart":false}`, `true`: `{"autostart":true}`},
 	"depends_on":                {`"db"`: `{"depends_on":["db"]}`, `["db", "migrate:completed"]`: `{"depends_on":["db","migrate:completed"]}`},
 	"autorestart":               {`false`: `{"autorestart":false}`},

@@ -42,6 +42,10 @@ func setMemory(a *app, v any) error {
 	return field(func(o *spec.Options) **string { return &o.MaxMemory }, asSize)(a, v)
 }
 
+func setMemoryLimit(a *app, v any) error {
+	return field(func(o *spec.Options) **string { return &o.MemoryLimit }, asSize)(a, v)
+}
+
 func setCodes(a *app, v any) error {
 	return field(func(o *spec.Options) **[]int { return &o.StopExitCodes }, asCodes)(a, v)
 }

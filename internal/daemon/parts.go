@@ -13,6 +13,7 @@ import (
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/cgroup"
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/logs"
 	"github.com/tendproc/tend/internal/machine"
@@ -68,6 +69,7 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 	}
 	p.runner = runner.New(runner.Options{
 		Logs: p.logs, Primary: p.primary, Home: home, Preload: preload(home, logger), Hold: link, Held: left.lives,
+		Groups: cgroup.New(groupsName(home)),
 		Report: func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
 		Status: func(k runner.Key, _ int) (child.Exit, bool) {
 			return p.exits.status(k, func() bool { return link.KeeperPID() == 0 })
@@ -78,6 +80,12 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 		Runner: p.runner, Machine: machine.OS{}, LogDir: dir, Memory: p.state, Watcher: p.watcher, Log: logger.Printf,
 	})
 	return p, nil
+}
+
+// groupsName is what the control groups of a home are below.
+func groupsName(home string) string {
+	sum := sha256.Sum256([]byte(home))
+	return "tend-" + hex.EncodeToString(sum[:4])
 }
 
 // preload puts the preload of Node workers into the home, under a name that

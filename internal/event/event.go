@@ -71,12 +71,14 @@ type Instance struct {
 
 // Exit says how a process ended.
 type Exit struct {
-	Gen    uint64    `json:"gen"`
-	PID    int       `json:"pid"`
-	Code   int       `json:"code"`             // -1 when ended by a signal
-	Signal string    `json:"signal,omitempty"` // "SIGKILL"
-	Core   bool      `json:"core,omitempty"`
-	At     time.Time `json:"at"`
+	Gen    uint64 `json:"gen"`
+	PID    int    `json:"pid"`
+	Code   int    `json:"code"`             // -1 when ended by a signal
+	Signal string `json:"signal,omitempty"` // "SIGKILL"
+	Core   bool   `json:"core,omitempty"`
+	// OutOfMemory: something of the process tree was killed for using more than --memory-limit.
+	OutOfMemory bool      `json:"out_of_memory,omitempty"`
+	At          time.Time `json:"at"`
 }
 
 // Usage is what a process tree costs.

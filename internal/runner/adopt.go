@@ -126,6 +126,9 @@ func (l *life) adopt() (*child.Process, Report) {
 		l.want(terminate) // begun as soon as it is ours
 		return proc, Adopted{PID: proc.PID()}
 	}
+	if groups := l.r.options.Groups; groups != nil {
+		l.group = groups.Find(l.groupName())
+	}
 	l.adoptOutput()
 	l.ready.Store(h.meta.Ready)
 	l.drains.Store(h.meta.Drains)

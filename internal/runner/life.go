@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/cgroup"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/logs"
@@ -63,6 +64,7 @@ type marks struct {
 	tree   string // the marker of its process tree
 	ready  atomic.Bool
 	drains atomic.Bool // it has the preload
+	group  *cgroup.Group
 }
 
 // mailbox puts the facts of a life in order.
@@ -126,7 +128,7 @@ func (l *life) end() {
 	l.report(Exited{
 		Exit: event.Exit{
 			Gen: l.spawn.Key.Gen, PID: l.proc.PID(), At: at,
-			Code: exit.Code, Signal: sys.SignalName(exit.Signal), Core: exit.Core,
+			Code: exit.Code, Signal: sys.SignalName(exit.Signal), Core: exit.Core, OutOfMemory: l.group.OutOfMemory(),
 		},
 		Log: l.tail.Lines(tailLines),
 	})
@@ -136,6 +138,7 @@ func (l *life) end() {
 	}
 	l.settle()
 	l.letGo()
+	l.unlimit()
 	l.reportLast(Gone{Log: l.tail.Lines(tailLines)})
 }
 
@@ -210,6 +213,7 @@ func (l *life) undo() {
 		l.r.options.Primary.Remove(l.worker)
 	}
 	l.letGo()
+	l.unlimit()
 }
 
 // alive says whether there is a process to talk to.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/cgroup"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/logs"
@@ -27,6 +28,8 @@ type Options struct {
 	Report func(Key, Report)
 
 	Preload string // path of cluster.Preload, for Node workers; "" for none
+
+	Groups *cgroup.Groups // of processes with limits
 
 	Hold Hold   // nil for none
 	Held []Held // what a former runner's Hold kept; the runner takes the files
@@ -77,6 +80,9 @@ func New(o Options) *Runner {
 		workers: make(map[uint64]*life),
 	}
 	r.options.Held = nil
+	if o.Groups != nil {
+		o.Groups.Clean()
+	}
 	for _, h := range r.held {
 		r.lastWorker = max(r.lastWorker, h.meta.Worker)
 	}

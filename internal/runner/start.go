@@ -108,16 +108,20 @@ func (l *life) start() (*child.Process, error) {
 	if len(sockets) > 0 {
 		path, argv0, args = sys.SelfPath, "tend", slices.Concat([]string{ListenExec, argv0, path}, args)
 	}
+	if err := l.limit(); err != nil {
+		return nil, err
+	}
 	proc, err := child.Start(child.Command{
 		Path: path, Argv0: argv0, Args: args,
 		Dir:        app.Cwd,
 		Env:        l.environment(who),
 		Stdio:      append(stdio, child.File(theirs)),
-		Credential: cred, Tree: l.tree,
+		Credential: cred, Tree: l.tree, Cgroup: l.group.Folder(), Around: l.group.Around,
 	})
 	if err != nil {
 		return nil, startFault(app, err)
 	}
+	l.group.Started()
 	l.holdProcess(proc)
 	return proc, nil
 }

@@ -47,6 +47,9 @@ type App struct {
 	HangTimeout   time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never
 	MaxAge        time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
 
+	MemoryLimit uint64  `json:"memory_limit,omitempty"` // bytes that the kernel lets a process tree have; 0 for any
+	CPULimit    float64 `json:"cpu_limit,omitempty"`    // CPUs that it lets it use, as 0.5; 0 for all
+
 	NoAutostart bool         `json:"no_autostart,omitempty"` // made known by start, and not started
 	DependsOn   []Dependency `json:"depends_on,omitempty"`   // apps that a start waits for
 

@@ -51,6 +51,8 @@ func TestReplaces(t *testing.T) {
 			field.SetBool(!field.Bool())
 		case reflect.Int, reflect.Int64:
 			field.SetInt(field.Int() + 1)
+		case reflect.Float64:
+			field.SetFloat(1)
 		case reflect.Uint64:
 			field.SetUint(1)
 		case reflect.Slice:

@@ -50,7 +50,7 @@ func defaults() App {
 
 // apply lays over the app every option that is not about what it runs, or where.
 func (a *App) apply(m Machine, o Options) error {
-	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron, a.applyDepends}
+	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron, a.applyDepends, a.applyLimits}
 	for _, step := range steps {
 		if err := step(m, o); err != nil {
 			return err
@@ -308,6 +308,48 @@ func Memory(word string) (uint64, error) {
 		}
 	}
 	return uint64(n * unit), nil
+}
+
+// applyLimits is about what the kernel lets the processes have.
+func (a *App) applyLimits(_ Machine, o Options) (err error) {
+	if o.CPULimit != nil {
+		if a.CPULimit, err = share(text(o.CPULimit)); err != nil {
+			return err
+		}
+	}
+	if o.MemoryLimit == nil {
+		return nil
+	}
+	a.MemoryLimit, err = Memory(text(o.MemoryLimit))
+	if f, ok := err.(*fault.Error); ok {
+		f.Field = "--memory-limit"
+	}
+	if err == nil && a.MemoryLimit > 0 && a.MemoryLimit < leastMemory {
+		err = &fault.Error{Code: fault.Invalid, Field: "--memory-limit", Message: text(o.MemoryLimit) + " is too little for any program", Remedy: "Give 1M or more."}
+	}
+	return err
+}
+
+// leastMemory bounds MemoryLimit.
+const leastMemory = 1 << 20
+
+// share reads a number of CPUs, 0.5, or a part of one, 50%.
+func share(word string) (float64, error) {
+	if word == "" {
+		return 0, nil
+	}
+	number, percent := strings.CutSuffix(word, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if percent {
+		n /= 100
+	}
+	if err != nil || !(n >= 0.01 && n <= 10_000) {
+		return 0, &fault.Error{
+			Code: fault.Invalid, Field: "--cpu-limit", Message: "not a number of CPUs: " + printable(word),
+			Remedy: "Give how many it may use, 0.5 or 2, or a part of one, 50%.",
+		}
+	}
+	return n, nil
 }
 
 func duration(field string, given, to *time.Duration, without time.Duration) error {

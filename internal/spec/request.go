@@ -45,6 +45,8 @@ type Options struct {
 	MaxMemory       *string           `json:"max_memory_restart,omitempty"` // "300M", "1.5G", bytes
 	MaxAge          *time.Duration    `json:"max_age,omitempty"`
 	HangTimeout     *time.Duration    `json:"hang_timeout,omitempty"`
+	MemoryLimit     *string           `json:"memory_limit,omitempty"` // "500M"
+	CPULimit        *string           `json:"cpu_limit,omitempty"`    // "0.5" or "50%" of a CPU
 	Autostart       *bool             `json:"autostart,omitempty"`
 	DependsOn       *[]string         `json:"depends_on,omitempty"` // "db", "db:started", "migrate:completed"
 	Watch           *bool             `json:"watch,omitempty"`

@@ -81,6 +81,9 @@ func (l *loop) exited(sl *slot, gen uint64, r runner.Exited) {
 	exit.Gen = gen
 	sl.lastExit = &exit
 	sl.last = words{gen: gen, log: r.Log}
+	if exit.OutOfMemory {
+		l.step(sl, lifecycle.ListenFailed{Gen: gen, Reason: "used more memory than its limit of " + megabytes(sl.spec.MemoryLimit)})
+	}
 	l.stepAs(sl, lifecycle.Exited{Gen: gen, Code: r.Exit.Code, Signal: r.Exit.Signal}, event.Exited)
 }
 

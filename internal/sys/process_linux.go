@@ -21,6 +21,8 @@ type Spawn struct {
 	Files      []int  // descriptors of the child by index, -1 = closed; stay the caller's
 	Session    bool   // setsid; else a process group of its own
 	Credential *syscall.Credential
+	Cgroup     int                           // folder of a control group to start in, 0 = this process's own
+	Around     func(fork func() error) error // runs fork, on the thread it is called on; nil for nothing
 }
 
 // Start forks (vfork-like, so a large heap costs nothing) and executes. The
@@ -37,6 +39,9 @@ func (s Spawn) Start() (pid int, fd *PidFD, err error) {
 		Dir: s.Dir, Env: s.Env, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: s.Session, Setpgid: !s.Session, Credential: s.Credential, PidFD: &raw},
 	}
+	if s.Cgroup > 0 {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, s.Cgroup
+	}
 	// What this process inherited itself, or somebody opened carelessly, is
 	// not for the child. Who clears the flag to execute another program in
 	// place holds the lock meanwhile.
@@ -46,9 +51,15 @@ func (s Spawn) Start() (pid int, fd *PidFD, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	err = withCleanSignals(func() (err error) {
+	fork := func() (err error) {
 		pid, err = syscall.ForkExec(s.Path, s.Argv, attr)
 		return err
+	}
+	err = withCleanSignals(func() error {
+		if s.Around != nil {
+			return s.Around(fork)
+		}
+		return fork()
 	})
 	if err != nil {
 		return 0, nil, err

@@ -18,6 +18,8 @@ type Spawn struct {
 	Files      []int
 	Session    bool
 	Credential *syscall.Credential
+	Cgroup     int
+	Around     func(fork func() error) error
 }
 
 func (Spawn) Start() (int, *PidFD, error) { return 0, nil, ErrUnsupported }
