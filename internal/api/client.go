@@ -148,6 +148,10 @@ func (c *Client) WriteLine(ctx context.Context, id int, line string) error {
 	return c.post(ctx, "write", writeRequest{ID: id, Line: line}, &nothing{})
 }
 
+func (c *Client) Message(ctx context.Context, id int, message json.RawMessage) error {
+	return c.post(ctx, "message", messageRequest{ID: id, Message: message}, &nothing{})
+}
+
 func (c *Client) Watch(ctx context.Context, fn func(event.Event) error) error {
 	return stream(ctx, c, "watch", nil, fn)
 }

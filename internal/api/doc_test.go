@@ -22,7 +22,7 @@ var responses = map[string]func() any{
 	"start": newOutcome, "restart": newOutcome, "reload": newOutcome, "rollback": newOutcome, "stop": newOutcome, "delete": newOutcome,
 	"reset": newOutcome, "scale": newOutcome, "signal": newOutcome,
 	"apply": func() any { return new(event.Applied) },
-	"write": newNothing, "flush": newNothing, "kill": newNothing,
+	"write": newNothing, "message": newNothing, "flush": newNothing, "kill": newNothing,
 	"watch": func() any { return new(event.Event) }, "logs": func() any { return new(event.LogLine) },
 }
 

@@ -180,6 +180,14 @@ func (f *fake) WriteLine(_ context.Context, id int, line string) error {
 	return nil
 }
 
+func (f *fake) Message(_ context.Context, id int, message json.RawMessage) error {
+	f.note("message %d %s", id, message)
+	if id == 404 {
+		return &fault.Error{Code: fault.NotRunning, Message: "no process"}
+	}
+	return nil
+}
+
 func (f *fake) Watch(ctx context.Context, fn func(event.Event) error) error {
 	f.note("watch")
 	snapshot, in := sampleSnapshot(), sampleInstance()

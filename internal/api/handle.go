@@ -52,6 +52,10 @@ var answers = map[string]answer{
 		b := body.(*signalRequest)
 		return s.svc.Signal(r.Context(), b.Target, b.Signal)
 	},
+	"message": func(s *Server, r *http.Request, body any) (any, error) {
+		b := body.(*messageRequest)
+		return nothing{}, s.svc.Message(r.Context(), b.ID, b.Message)
+	},
 	"write": func(s *Server, r *http.Request, body any) (any, error) {
 		b := body.(*writeRequest)
 		return nothing{}, s.svc.WriteLine(r.Context(), b.ID, b.Line)

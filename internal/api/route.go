@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/tendproc/tend/internal/fault"
@@ -50,6 +51,7 @@ var routes = [...]route{
 	{http.MethodPost, "scale", false},
 	{http.MethodPost, "signal", false},
 	{http.MethodPost, "write", false},
+	{http.MethodPost, "message", false},
 	{http.MethodGet, "watch", true},
 	{http.MethodGet, "logs", true},
 	{http.MethodPost, "flush", false},
@@ -70,6 +72,10 @@ type (
 	writeRequest struct {
 		ID   int    `json:"id"`
 		Line string `json:"line"`
+	}
+	messageRequest struct {
+		ID      int             `json:"id"`
+		Message json.RawMessage `json:"message"`
 	}
 	flushRequest struct {
 		Target string `json:"target"` // "" or "all" for everything
@@ -94,6 +100,7 @@ var bodies = map[string]func() any{
 	"scale":    func() any { return new(scaleRequest) },
 	"signal":   func() any { return new(signalRequest) },
 	"write":    func() any { return new(writeRequest) },
+	"message":  func() any { return new(messageRequest) },
 	"flush":    func() any { return new(flushRequest) },
 	"upgrade":  func() any { return new(upgradeRequest) },
 	"kill":     func() any { return new(nothing) },

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/spec"
@@ -43,6 +44,9 @@ type Service interface {
 	Signal(ctx context.Context, target, signal string) (event.Outcome, error)
 	// WriteLine writes line and a newline to the standard input of instance id.
 	WriteLine(ctx context.Context, id int, line string) error
+
+	// Message sends a JSON value to the process of instance id, on its channel.
+	Message(ctx context.Context, id int, message json.RawMessage) error
 
 	// Watch calls fn with a Begin event and then with each event in order,
 	// until ctx ends or fn returns an error, which it returns.

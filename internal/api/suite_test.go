@@ -77,7 +77,7 @@ func commands(t *testing.T, s api.Service, f *fake) {
 	out, err = s.Signal(t.Context(), "all", "SIGUSR2")
 	same(t, "signal", out, outcome(), err)
 	for _, err := range []error{
-		s.WriteLine(t.Context(), 0, "a\tb\n"), s.Flush(t.Context(), ""), s.Flush(t.Context(), "web"), s.Kill(t.Context()),
+		s.WriteLine(t.Context(), 0, "a\tb\n"), s.Message(t.Context(), 1, json.RawMessage(`{"a":"<b>"}`)), s.Flush(t.Context(), ""), s.Flush(t.Context(), "web"), s.Kill(t.Context()),
 	} {
 		if err != nil {
 			t.Error(err)
@@ -86,7 +86,7 @@ func commands(t *testing.T, s api.Service, f *fake) {
 	if err := s.Upgrade(t.Context(), "/usr/bin/tend"); fault.CodeOf(err) != fault.Unsupported {
 		t.Errorf("upgrade: %v", err)
 	}
-	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `flush ""`, `flush "web"`, "kill", `upgrade "/usr/bin/tend"`)
+	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `message 1 {"a":"<b>"}`, `flush ""`, `flush "web"`, "kill", `upgrade "/usr/bin/tend"`)
 }
 
 func commandErrors(t *testing.T, s api.Service) {
@@ -115,6 +115,9 @@ func commandErrors(t *testing.T, s api.Service) {
 	}
 	if err := s.WriteLine(t.Context(), 404, "x"); fault.CodeOf(err) != fault.NotRunning {
 		t.Errorf("write to nobody: %v", err)
+	}
+	if err := s.Message(t.Context(), 404, json.RawMessage("1")); fault.CodeOf(err) != fault.NotRunning {
+		t.Errorf("message to nobody: %v", err)
 	}
 }
 

@@ -236,6 +236,11 @@ func (f *fakeService) WriteLine(_ context.Context, id int, line string) error {
 	return nil
 }
 
+func (f *fakeService) Message(_ context.Context, id int, message json.RawMessage) error {
+	f.note("message", id, message)
+	return nil
+}
+
 func (f *fakeService) Watch(context.Context, func(event.Event) error) error { return nil }
 
 func (f *fakeService) Logs(_ context.Context, req api.LogsRequest, fn func(event.LogLine) error) error {

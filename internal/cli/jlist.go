@@ -151,11 +151,11 @@ func addState(to map[string]any, in event.Instance) {
 		"status": status(in), "pm_uptime": epoch(in.StartedAt), "created_at": epoch(in.CreatedAt),
 		"restart_time": in.Restarts, "unstable_restarts": in.Unstable,
 		"pm_out_log_path": in.OutFile, "pm_err_log_path": in.ErrorFile,
-		"axm_actions": []string{}, "axm_monitor": struct{}{}, "axm_dynamic": struct{}{},
-		"axm_options": map[string]string{"module_name": in.App},
+		"axm_dynamic": struct{}{},
 	} {
 		to[key] = value
 	}
+	addSaid(to, in)
 	if !in.Watch { // of an app with several processes, this one may not be
 		to["watch"] = false
 	}
@@ -167,6 +167,28 @@ func addState(to map[string]any, in event.Instance) {
 	}
 	if in.Reason != "" {
 		to["reason"] = in.Reason
+	}
+}
+
+// addSaid puts what the process told of itself where PM2 has it.
+func addSaid(to map[string]any, in event.Instance) {
+	said := in.Said
+	if said == nil {
+		said = &event.Said{}
+	}
+	options := map[string]any{"module_name": in.App}
+	for key, value := range said.Options {
+		options[key] = value
+	}
+	to["axm_options"], to["axm_monitor"], to["axm_actions"] = options, any(struct{}{}), any([]string{})
+	if len(said.Monitor) > 0 {
+		to["axm_monitor"] = said.Monitor
+	}
+	if len(said.Actions) > 0 {
+		to["axm_actions"] = said.Actions
+	}
+	if said.NodeVersion != "" {
+		to["node_version"] = said.NodeVersion
 	}
 }
 

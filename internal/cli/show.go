@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -198,6 +201,9 @@ func instanceFacts(in event.Instance, now time.Time) []fact {
 	if in.Phase == lifecycle.Backoff && !in.WakeAt.IsZero() {
 		facts = append(facts, fact{"starts in", in.WakeAt.Sub(now).Round(100 * time.Millisecond).String()})
 	}
+	if said := in.Said; said != nil {
+		facts = append(facts, fact{"metrics", metrics(said.Monitor)}, fact{"actions", strings.Join(actionNames(in), ", ")})
+	}
 	if !in.CronAt.IsZero() {
 		facts = append(facts, fact{"next time", in.CronAt.Local().Format(time.RFC3339)})
 	}
@@ -210,6 +216,21 @@ func instanceFacts(in event.Instance, now time.Time) []fact {
 		fact{"output log", in.OutFile},
 		fact{"error log", in.ErrorFile},
 	)
+}
+
+// metrics are lines of name, value and unit.
+func metrics(monitor map[string]json.RawMessage) string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(monitor)) {
+		var m struct {
+			Value any    `json:"value"`
+			Unit  string `json:"unit"`
+		}
+		if json.Unmarshal(monitor[name], &m) == nil && m.Value != nil {
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %v %s", name, m.Value, m.Unit)))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // quoted joins words so that they can be told apart.

@@ -56,7 +56,7 @@ func (v *verb) check(args []string) error {
 
 // laterVerbs are commands of PM2 that tend does not have yet.
 var laterVerbs = []string{
-	"prettylist", "reloadLogs", "attach", "trigger", "save",
+	"prettylist", "reloadLogs", "save",
 	"dump", "cleardump", "resurrect", "init", "ecosystem", "set", "multiset", "get", "conf",
 	"config", "unset", "install", "module:install", "uninstall", "module:uninstall", "monitor", "unmonitor", "link",
 	"unlink", "serve", "expose", "startup", "unstartup", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
@@ -195,6 +195,22 @@ tend apply deploy.yml --json`,
 		topics: []topic{general}, run: runSend,
 		long:    "For apps in fork mode. A newline is added.",
 		example: `tend send 0 "reload config"`,
+	},
+	{
+		use: "attach ID [WORD]", short: "Join the terminal to a process", least: 1, most: 2,
+		topics: []topic{general}, run: runAttach,
+		long: `What you type goes to its standard input, line by line; what it writes is shown.
+Ctrl-D or Ctrl-C, or a line that is WORD, ends it; the process runs on.`,
+		example: `tend attach 0
+tend attach repl .quit`,
+	},
+	{
+		use: "trigger NAME|ID|all ACTION [PARAMETER]", short: "Have processes do what they offer to do", least: 2, most: 3,
+		topics: []topic{general}, run: runTrigger,
+		long: `For apps that tell of actions on their channel, as those do which use @pm2/io.
+What they answer is printed; exits 1 if nobody offers the action.`,
+		example: `tend trigger web flush
+tend trigger 0 loglevel debug`,
 	},
 	{
 		use: "sendSignal SIGNAL NAME|ID", aliases: []string{"signal", "sendsignal"}, short: "Send a signal to processes", least: 2, most: 2,

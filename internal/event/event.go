@@ -66,7 +66,17 @@ type Instance struct {
 	Held      bool            `json:"held,omitempty"`    // its start waits for what it depends on; Reason names it
 	Watch     bool            `json:"watch,omitempty"`   // it is replaced when files change
 	CronAt    time.Time       `json:"cron_at,omitzero"`  // when its pattern comes due next
+	Said      *Said           `json:"said,omitempty"`    // what its process told of itself on its channel
 	Usage     *Usage          `json:"usage,omitempty"`   // only in a snapshot that asked for it
+}
+
+// Said is what a process told of itself, in the words of PM2's agent, undecoded. It
+// is never changed: what is new is a new one.
+type Said struct {
+	Monitor     map[string]json.RawMessage `json:"monitor,omitempty"` // metrics by name
+	Actions     []json.RawMessage          `json:"actions,omitempty"` // what it does when it is asked to
+	Options     map[string]json.RawMessage `json:"options,omitempty"`
+	NodeVersion string                     `json:"node_version,omitempty"`
 }
 
 // Exit says how a process ended.
@@ -94,6 +104,7 @@ type Event struct {
 	Type     Type            `json:"type"`
 	Instance *Instance       `json:"instance,omitempty"` // its state after the event
 	Message  json.RawMessage `json:"message,omitempty"`  // Type Message
+	Topic    string          `json:"topic,omitempty"`    // Type Message: its type, else "process:msg"
 	Files    []string        `json:"files,omitempty"`    // Type FilesChanged: below the app's folder, or absolute; none if there were too many
 	Snapshot *Snapshot       `json:"snapshot,omitempty"` // Types Begin and Gap
 }

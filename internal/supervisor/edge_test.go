@@ -232,7 +232,10 @@ func (e *edge) WriteLine(k runner.Key, line string) error {
 	return nil
 }
 
-func (e *edge) Send(k runner.Key, message []byte) error { return nil }
+func (e *edge) Send(k runner.Key, message []byte) error {
+	e.note("send %d.%d %s", k.ID, k.Gen, message)
+	return nil
+}
 
 func (e *edge) Tail(k runner.Key, n int) []string { return []string{"last words"} }
 

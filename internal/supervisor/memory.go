@@ -36,6 +36,7 @@ type slotRecord struct {
 	CreatedAt time.Time       `json:"created_at"`
 	State     lifecycle.State `json:"state"`
 	LastExit  *event.Exit     `json:"last_exit,omitempty"`
+	Said      *event.Said     `json:"said,omitempty"`   // without metrics
 	Resume    bool            `json:"resume,omitempty"` // it was up when the daemon ended on purpose
 }
 
@@ -88,7 +89,7 @@ func (l *loop) remember(sl *slot) {
 		l.put(specPrefix+id, specRecord{sl.spec, sl.next, sl.nextGen})
 		sl.specKept = true
 	}
-	text, err := json.Marshal(slotRecord{sl.index, sl.created, sl.state, sl.lastExit, l.last.resume[sl.id]})
+	text, err := json.Marshal(slotRecord{sl.index, sl.created, sl.state, sl.lastExit, lasting(sl.view.Said), l.last.resume[sl.id]})
 	if err != nil {
 		l.o.Log("remember %s: %v", sl.label(), err)
 		return
@@ -191,6 +192,7 @@ func (l *loop) restoreSlots(found map[string]json.RawMessage) (resume []int) {
 			listening: map[uint64][]string{},
 		}
 		sl.view = sl.look()
+		sl.view.Said = rec.Said
 		l.slots[id] = sl
 		l.order = append(l.order, id)
 		l.held[sl.spec.Name] = true

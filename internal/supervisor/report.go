@@ -49,7 +49,7 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 		l.boots.ends(k, 0)
 		l.step(sl, lifecycle.Ready{Gen: k.Gen})
 	case runner.Message:
-		l.publish(sl, event.Event{Type: event.Message, Message: r.Data})
+		l.message(sl, k, r.Data)
 	case runner.Leaving:
 		l.step(sl, lifecycle.Leaving{Gen: k.Gen})
 	case runner.Disconnected:

@@ -145,6 +145,9 @@ func (sl *slot) look() event.Instance {
 	}
 	in.OutFile, in.ErrorFile = sl.spec.LogPaths(sl.id)
 	in.Version = sl.spec.Version
+	if in.Gen == sl.view.Gen {
+		in.Said = sl.view.Said
+	}
 	in.Watch, in.CronAt, in.Held = sl.spec.Watch.On, st.CronAt, st.Held != ""
 	if c := st.Current(); c != nil {
 		in.PID = c.PID

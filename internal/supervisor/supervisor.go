@@ -234,25 +234,33 @@ func (s *Supervisor) Signal(ctx context.Context, target, signal string) (event.O
 
 // WriteLine writes line and a newline to the standard input of instance id.
 func (s *Supervisor) WriteLine(ctx context.Context, id int, line string) error {
-	var in event.Instance
+	in, err := s.live(ctx, "send", id)
+	if err != nil {
+		return err
+	}
+	return during("send to "+label(in), s.o.Runner.WriteLine(runner.Key{ID: id, Gen: in.Gen}, line))
+}
+
+// live is an instance that has a process.
+func (s *Supervisor) live(ctx context.Context, op string, id int) (in event.Instance, err error) {
 	var ok bool
 	if err := s.ask(ctx, func(l *loop) {
 		if sl := l.slots[id]; sl != nil {
 			in, ok = sl.view, true
 		}
 	}); err != nil {
-		return err
+		return in, err
 	}
 	switch {
 	case !ok:
-		return &fault.Error{Code: fault.NotFound, Op: "send", Message: "no instance " + itoa(id), Remedy: "tend ls shows what there is."}
+		return in, &fault.Error{Code: fault.NotFound, Op: op, Message: "no instance " + itoa(id), Remedy: "tend ls shows what there is."}
 	case in.PID == 0:
-		return &fault.Error{
-			Code: fault.NotRunning, Op: "send to " + label(in), Message: "it is not running",
+		return in, &fault.Error{
+			Code: fault.NotRunning, Op: op + " to " + label(in), Message: "it is not running",
 			Remedy: "Start it first: tend start " + itoa(id),
 		}
 	}
-	return during("send to "+label(in), s.o.Runner.WriteLine(runner.Key{ID: id, Gen: in.Gen}, line))
+	return in, nil
 }
 
 // ask runs fn in the loop and returns when it has run. After an error, fn may

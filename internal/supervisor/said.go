@@ -1,0 +1,162 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/wire"
+)
+
+// The messages by which a process tells of itself. All others are for observers.
+const (
+	saysMetrics = "axm:monitor"
+	saysAction  = "axm:action"
+	saysOptions = "axm:option:configuration"
+)
+
+// topicless is the topic of a message without a type.
+const topicless = "process:msg"
+
+// How much of itself a process may tell.
+const (
+	mostSaid  = 256      // metrics, actions, options
+	mostBytes = 64 << 10 // of one message
+)
+
+// message takes what a process sent. Only what it tells of itself is decoded.
+func (l *loop) message(sl *slot, k runner.Key, data json.RawMessage) {
+	topic := wire.Topic(data)
+	switch topic {
+	case saysMetrics, saysAction, saysOptions:
+		l.says(sl, k, topic, data)
+		return
+	case "":
+		if topic = topicless; len(data) < 256 && l.saysVersion(sl, k, data) {
+			return
+		}
+	}
+	l.publish(sl, event.Event{Type: event.Message, Message: data, Topic: topic})
+}
+
+// says merges what the current process tells of itself.
+func (l *loop) says(sl *slot, k runner.Key, topic string, data json.RawMessage) {
+	var m struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if sl.key() != k || len(data) > mostBytes || json.Unmarshal(data, &m) != nil {
+		return
+	}
+	next := event.Said{}
+	if sl.view.Said != nil {
+		next = *sl.view.Said
+	}
+	switch topic {
+	case saysMetrics:
+		next.Monitor = merged(next.Monitor, m.Data)
+	case saysOptions:
+		next.Options = merged(next.Options, m.Data)
+	case saysAction:
+		next.Actions = withAction(next.Actions, m.Data)
+	}
+	l.setSaid(sl, next, topic != saysMetrics)
+}
+
+// saysVersion takes the message in which PM2's agent tells Node's version.
+func (l *loop) saysVersion(sl *slot, k runner.Key, data json.RawMessage) bool {
+	var m struct {
+		Version string `json:"node_version"`
+	}
+	if sl.key() != k || json.Unmarshal(data, &m) != nil || m.Version == "" {
+		return false
+	}
+	next := event.Said{}
+	if sl.view.Said != nil {
+		next = *sl.view.Said
+	}
+	next.NodeVersion = m.Version
+	l.setSaid(sl, next, true)
+	return true
+}
+
+// setSaid keeps what the process told. Metrics are told again, and soon: they are
+// neither remembered nor an event.
+func (l *loop) setSaid(sl *slot, next event.Said, lasting bool) {
+	sl.view.Said = &next
+	if lasting {
+		l.remember(sl)
+	}
+}
+
+// lasting is what is remembered of it.
+func lasting(s *event.Said) *event.Said {
+	if s == nil || s.Actions == nil && s.Options == nil && s.NodeVersion == "" {
+		return nil
+	}
+	kept := *s
+	kept.Monitor = nil
+	return &kept
+}
+
+func merged(have map[string]json.RawMessage, data json.RawMessage) map[string]json.RawMessage {
+	var more map[string]json.RawMessage
+	if json.Unmarshal(data, &more) != nil || len(more)+len(have) > 2*mostSaid {
+		return have
+	}
+	all := maps.Clone(have)
+	if all == nil {
+		all = map[string]json.RawMessage{}
+	}
+	maps.Copy(all, more)
+	if len(all) > mostSaid {
+		return have
+	}
+	return all
+}
+
+// withAction puts an action in the place of one with its name, or behind all.
+func withAction(have []json.RawMessage, action json.RawMessage) []json.RawMessage {
+	name := actionName(action)
+	if name == "" {
+		return have
+	}
+	list := slices.Clone(have)
+	if i := slices.IndexFunc(list, func(a json.RawMessage) bool { return actionName(a) == name }); i >= 0 {
+		list[i] = action
+		return list
+	}
+	if len(list) == mostSaid {
+		return have
+	}
+	return append(list, action)
+}
+
+func actionName(action json.RawMessage) string {
+	var a struct {
+		Name string `json:"action_name"`
+	}
+	_ = json.Unmarshal(action, &a) // no object, no name
+	return a.Name
+}
+
+// Message sends a JSON value to the process of instance id, on its channel.
+func (s *Supervisor) Message(ctx context.Context, id int, message json.RawMessage) error {
+	in, err := s.live(ctx, "send", id)
+	if err != nil {
+		return err
+	}
+	op := "send to " + label(in)
+	switch {
+	case !json.Valid(message):
+		return &fault.Error{Code: fault.Invalid, Op: op, Field: "message", Message: "is not JSON", Remedy: `Text is JSON with its quotes: "flush".`}
+	case wire.ClassifyText(message) != wire.Ordinary:
+		return &fault.Error{
+			Code: fault.Invalid, Op: op, Field: "message", Message: "its cmd begins with NODE_, which is for Node's own messages", Remedy: "Choose another name.",
+		}
+	}
+	return during(op, s.o.Runner.Send(runner.Key{ID: id, Gen: in.Gen}, message))
+}
