@@ -69,13 +69,13 @@ func read(t *testing.T, parts ...string) string {
 func TestVersion2(t *testing.T) {
 	top := standIn(t, "cpu io memory", "own/tend-1/0.1", "own/tend-1")
 	g := &Groups{name: "tend-1", h: hierarchies{v2: place{top, filepath.Join(top, "own")}}}
-	made, err := g.Make("0.1", Limits{Memory: 64 << 20, CPU: 1.5})
-	if err == nil {
+	if _, err := g.Make("0.1", Limits{Memory: 64 << 20, CPU: 1.5}); err == nil {
 		t.Fatal("made where there are no controllers") // the folder own has no files
 	}
 	top = standIn(t, "cpu io memory", "own", "own/tend-1", "own/tend-1/0.1")
 	g.h.v2 = place{top, filepath.Join(top, "own")}
-	if made, err = g.Make("0.1", Limits{Memory: 64 << 20, CPU: 1.5}); err != nil {
+	made, err := g.Make("0.1", Limits{Memory: 64 << 20, CPU: 1.5})
+	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(top, "own/tend-1/0.1")
