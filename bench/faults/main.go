@@ -51,11 +51,9 @@ var parts = []part{
 	{"window", 5, 40, window},
 }
 
-func names() (list []string) {
-	for _, name := range []string{"side", "kills", "upgrades", "steps", "reloads", "messages", "window"} {
-		list = append(list, name)
-	}
-	return list
+// names are those of parts, which cannot be asked before the flags are.
+func names() []string {
+	return []string{"side", "kills", "upgrades", "steps", "reloads", "messages", "window"}
 }
 
 func main() { rig.Main(run) }
