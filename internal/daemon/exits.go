@@ -49,11 +49,12 @@ func (e *exits) changedLocked() {
 	e.more = make(chan struct{})
 }
 
-// status returns how the process of k ended, which it has, and forgets it.
-func (e *exits) status(k runner.Key, gone func() bool) (child.Exit, bool) {
+// status returns how the process of k ended, which it has, and forgets it. coming
+// tells that the keeper may still say it; what it said before is known by then.
+func (e *exits) status(k runner.Key, coming func() bool) (child.Exit, bool) {
 	late := time.NewTimer(tellTime)
 	defer late.Stop()
-	for {
+	for over := false; ; {
 		e.mu.Lock()
 		st, ok := e.known[k]
 		delete(e.known, k)
@@ -62,8 +63,11 @@ func (e *exits) status(k runner.Key, gone func() bool) (child.Exit, bool) {
 		if ok {
 			return child.ExitOf(st), true
 		}
-		if gone() {
+		if over {
 			return child.Exit{}, false
+		}
+		if over = !coming(); over {
+			continue
 		}
 		select {
 		case <-more:

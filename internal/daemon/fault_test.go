@@ -253,6 +253,12 @@ func TestKeeperKilled(t *testing.T) {
 	if after, restarts := pidsOf(t, c); !slices.Equal(after, before) || restarts > 0 || gone(app.PID) {
 		t.Errorf("processes %v, then %v", before, after)
 	}
+	// Nobody tells how one ended that no keeper is the parent of: that is not waited for.
+	began := time.Now()
+	syscall.Kill(app.PID, syscall.SIGKILL)
+	if in := await(t, c, app.ID, func(in event.Instance) bool { return in.Gen == 2 }); time.Since(began) > time.Second {
+		t.Errorf("its end was seen after %v: %+v", time.Since(began), in)
+	}
 	if err := c.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}

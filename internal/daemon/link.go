@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tendproc/tend/internal/keeper"
+	"github.com/tendproc/tend/internal/procs"
 	"github.com/tendproc/tend/internal/sys"
 )
 
@@ -120,6 +121,21 @@ func (l *Link) Answers(d time.Duration) bool {
 	case <-time.After(d):
 		return false
 	}
+}
+
+// Tells says whether the keeper is going to tell how the process pid ended, which it
+// has. A process whose keeper died fell to somebody else, and its parent is not to
+// be asked. Where the keeper has reaped it, it has told by the time it answers.
+func (l *Link) Tells(pid int) bool {
+	guard := l.KeeperPID()
+	if guard == 0 {
+		return false
+	}
+	if p, err := procs.Get(pid); err == nil && p.PPID == guard {
+		return true
+	}
+	l.Answers(keeperTime)
+	return false
 }
 
 // KeeperPID returns the keeper's process number, 0 when it is gone.

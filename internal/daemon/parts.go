@@ -71,8 +71,8 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 		Logs: p.logs, Primary: p.primary, Home: home, Preload: preload(home, logger), Hold: link, Held: left.lives,
 		Groups: cgroup.New(groupsName(home)),
 		Report: func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
-		Status: func(k runner.Key, _ int) (child.Exit, bool) {
-			return p.exits.status(k, func() bool { return link.KeeperPID() == 0 })
+		Status: func(k runner.Key, pid int) (child.Exit, bool) {
+			return p.exits.status(k, func() bool { return link.Tells(pid) })
 		},
 	})
 	p.watcher = watch.New(func(k watch.Key, r watch.Report) { p.supervisor.FilesReport(k, r) })
