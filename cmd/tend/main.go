@@ -11,30 +11,37 @@ import (
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/cli"
 	"github.com/tendproc/tend/internal/daemon"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/sys"
 )
 
 func main() {
 	ctx := context.Background()
-	if part, err := daemon.RunPart(ctx, os.Args[1:], programVersion()); part {
+	args, asPM2 := pm2.Called(os.Args)
+	if part, err := daemon.RunPart(ctx, args, daemon.Options{Version: programVersion(), PM2: asPM2}); part {
 		if err != nil {
-			fail(fmt.Errorf("%s: %w", os.Args[1], err))
+			fail(fmt.Errorf("%s: %w", args[0], err))
 		}
 		return
 	}
-	home, err := daemon.Home()
-	if err != nil {
-		fail(err)
-	}
-	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals}
+	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals, IsRoot: os.Geteuid() == 0}
 	stdio.Width, _, stdio.Terminal = sys.Terminal(os.Stdout)
+	var err error
 	if stdio.Program, err = os.Executable(); err != nil {
 		fail(err)
 	}
 	if stdio.Cwd, err = os.Getwd(); err != nil {
 		fail(err)
 	}
-	os.Exit(cli.Run(ctx, os.Args[1:], stdio, reach(home)))
+	if asPM2 {
+		home := pm2.HomeOf(os.Getenv, os.Getenv("HOME"))
+		os.Exit(cli.RunPM2(ctx, args, stdio, cli.PM2{Home: home, Daemon: reachPM2{reach(home.Dir), home}}))
+	}
+	home, err := daemon.Home()
+	if err != nil {
+		fail(err)
+	}
+	os.Exit(cli.Run(ctx, args, stdio, reach(home)))
 }
 
 // signals returns a context that the first Ctrl-C ends; the second ends the program.

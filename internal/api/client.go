@@ -101,6 +101,9 @@ func (c *Client) List(ctx context.Context, q event.Query) (out event.Snapshot, e
 	if q.Brief {
 		values.Set("brief", "true")
 	}
+	if q.Specs {
+		values.Set("specs", "true")
+	}
 	return out, c.get(ctx, "list", values, &out)
 }
 
@@ -175,6 +178,14 @@ func (c *Client) Logs(ctx context.Context, req LogsRequest, fn func(event.LogLin
 
 func (c *Client) Flush(ctx context.Context, target string) error {
 	return c.post(ctx, "flush", flushRequest{Target: target}, &nothing{})
+}
+
+func (c *Client) ReopenLogs(ctx context.Context) error {
+	return c.post(ctx, "reopen", nothing{}, &nothing{})
+}
+
+func (c *Client) Annotate(ctx context.Context, req spec.Act) (out event.Outcome, err error) {
+	return out, c.post(ctx, "annotate", req, &out)
 }
 
 func (c *Client) Upgrade(ctx context.Context, path string) error {

@@ -20,9 +20,9 @@ import (
 var responses = map[string]func() any{
 	"ping": func() any { return new(event.Info) }, "list": func() any { return new(event.Snapshot) },
 	"start": newOutcome, "restart": newOutcome, "reload": newOutcome, "rollback": newOutcome, "stop": newOutcome, "delete": newOutcome,
-	"reset": newOutcome, "scale": newOutcome, "signal": newOutcome,
+	"reset": newOutcome, "annotate": newOutcome, "scale": newOutcome, "signal": newOutcome,
+	"write": newNothing, "message": newNothing, "flush": newNothing, "reopen": newNothing, "kill": newNothing,
 	"apply": func() any { return new(event.Applied) },
-	"write": newNothing, "message": newNothing, "flush": newNothing, "kill": newNothing,
 	"watch": func() any { return new(event.Event) }, "logs": func() any { return new(event.LogLine) },
 }
 

@@ -95,7 +95,7 @@ func startFailed() error {
 func (f *fake) Ping(context.Context) (event.Info, error) { f.note("ping"); return sampleInfo(), nil }
 
 func (f *fake) List(_ context.Context, q event.Query) (event.Snapshot, error) {
-	f.note("list %v %v", q.Usage, q.Brief)
+	f.note("list %v %v %v", q.Usage, q.Brief, q.Specs)
 	return sampleSnapshot(), nil
 }
 
@@ -161,6 +161,12 @@ func (f *fake) Apply(_ context.Context, req spec.Apply) (event.Applied, error) {
 	f.note("apply %s", data)
 	return applied(), nil
 }
+
+func (f *fake) Annotate(_ context.Context, req spec.Act) (event.Outcome, error) {
+	return f.act("annotate", req)
+}
+
+func (f *fake) ReopenLogs(context.Context) error { f.note("reopen"); return nil }
 
 func (f *fake) Scale(_ context.Context, app, number string) (event.Outcome, error) {
 	f.note("scale %s %s", app, number)

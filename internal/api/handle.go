@@ -44,6 +44,7 @@ var answers = map[string]answer{
 	"apply": func(s *Server, r *http.Request, body any) (any, error) {
 		return s.svc.Apply(r.Context(), *body.(*spec.Apply))
 	},
+	"annotate": act(Service.Annotate),
 	"scale": func(s *Server, r *http.Request, body any) (any, error) {
 		b := body.(*scaleRequest)
 		return s.svc.Scale(r.Context(), b.App, b.Number)
@@ -62,6 +63,9 @@ var answers = map[string]answer{
 	},
 	"flush": func(s *Server, r *http.Request, body any) (any, error) {
 		return nothing{}, s.svc.Flush(r.Context(), body.(*flushRequest).Target)
+	},
+	"reopen": func(s *Server, r *http.Request, _ any) (any, error) {
+		return nothing{}, s.svc.ReopenLogs(r.Context())
 	},
 	"upgrade": func(s *Server, r *http.Request, body any) (any, error) {
 		return nothing{}, s.upgrade(r.Context(), body.(*upgradeRequest).Program)
@@ -306,13 +310,16 @@ func queryFault(name, message string) error {
 }
 
 func listQuery(q url.Values) (out event.Query, err error) {
-	if err := onlyQuery(q, "usage", "brief"); err != nil {
+	if err := onlyQuery(q, "usage", "brief", "specs"); err != nil {
 		return out, err
 	}
 	if out.Usage, err = boolQuery(q, "usage"); err != nil {
 		return out, err
 	}
-	out.Brief, err = boolQuery(q, "brief")
+	if out.Brief, err = boolQuery(q, "brief"); err != nil {
+		return out, err
+	}
+	out.Specs, err = boolQuery(q, "specs")
 	return out, err
 }
 

@@ -38,6 +38,8 @@ type Service interface {
 	// Apply makes the apps of a configuration file what it says: none of them, with an
 	// error that names app and key, unless all can be resolved.
 	Apply(ctx context.Context, req spec.Apply) (event.Applied, error)
+	// Annotate lays Options.Shown over the declarations; the processes go on.
+	Annotate(ctx context.Context, req spec.Act) (event.Outcome, error)
 	// Scale sets the number of instances of an app: "4", "+2", "-1".
 	Scale(ctx context.Context, app, number string) (event.Outcome, error)
 
@@ -56,6 +58,8 @@ type Service interface {
 	Logs(ctx context.Context, req LogsRequest, fn func(event.LogLine) error) error
 	// Flush empties the log files of what target names ("" for all).
 	Flush(ctx context.Context, target string) error
+	// ReopenLogs opens every log file anew by its name.
+	ReopenLogs(ctx context.Context) error
 
 	// Upgrade makes the daemon the program at path, an absolute one, while the
 	// apps run on. It returns only with the reason why it did not: after an upgrade

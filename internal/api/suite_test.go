@@ -20,11 +20,11 @@ func contract(t *testing.T, s api.Service, f *fake) {
 	t.Run("questions", func(t *testing.T) {
 		info, err := s.Ping(t.Context())
 		same(t, "ping", info, sampleInfo(), err)
-		for _, q := range []event.Query{{Usage: true}, {Brief: true}, {}} {
+		for _, q := range []event.Query{{Usage: true}, {Brief: true}, {Specs: true}, {}} {
 			list, err := s.List(t.Context(), q)
 			same(t, "list", list, sampleSnapshot(), err)
 		}
-		asked(t, f, "ping", "list true false", "list false true", "list false false")
+		asked(t, f, "ping", "list true false false", "list false true false", "list false false true", "list false false false")
 	})
 	t.Run("commands", func(t *testing.T) { commands(t, s, f) })
 	t.Run("errors", func(t *testing.T) { commandErrors(t, s) })
@@ -57,7 +57,7 @@ func commands(t *testing.T, s api.Service, f *fake) {
 	same(t, "start", out, outcome(), err)
 	act := spec.Act{Target: "/we.*/", Parallel: 2, Caller: spec.Caller{Cwd: "/srv", Env: []string{"A=b"}}}
 	for verb, do := range map[string]func(context.Context, spec.Act) (event.Outcome, error){
-		"restart": s.Restart, "reload": s.Reload, "rollback": s.Rollback, "stop": s.Stop, "delete": s.Delete, "reset": s.Reset,
+		"restart": s.Restart, "reload": s.Reload, "rollback": s.Rollback, "stop": s.Stop, "delete": s.Delete, "reset": s.Reset, "annotate": s.Annotate,
 	} {
 		out, err := do(t.Context(), act)
 		same(t, verb, out, outcome(), err)
@@ -77,7 +77,7 @@ func commands(t *testing.T, s api.Service, f *fake) {
 	out, err = s.Signal(t.Context(), "all", "SIGUSR2")
 	same(t, "signal", out, outcome(), err)
 	for _, err := range []error{
-		s.WriteLine(t.Context(), 0, "a\tb\n"), s.Message(t.Context(), 1, json.RawMessage(`{"a":"<b>"}`)), s.Flush(t.Context(), ""), s.Flush(t.Context(), "web"), s.Kill(t.Context()),
+		s.WriteLine(t.Context(), 0, "a\tb\n"), s.Message(t.Context(), 1, json.RawMessage(`{"a":"<b>"}`)), s.Flush(t.Context(), ""), s.Flush(t.Context(), "web"), s.ReopenLogs(t.Context()), s.Kill(t.Context()),
 	} {
 		if err != nil {
 			t.Error(err)
@@ -86,7 +86,7 @@ func commands(t *testing.T, s api.Service, f *fake) {
 	if err := s.Upgrade(t.Context(), "/usr/bin/tend"); fault.CodeOf(err) != fault.Unsupported {
 		t.Errorf("upgrade: %v", err)
 	}
-	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `message 1 {"a":"<b>"}`, `flush ""`, `flush "web"`, "kill", `upgrade "/usr/bin/tend"`)
+	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `message 1 {"a":"<b>"}`, `flush ""`, `flush "web"`, "reopen", "kill", `upgrade "/usr/bin/tend"`)
 }
 
 func commandErrors(t *testing.T, s api.Service) {

@@ -13,7 +13,7 @@ var rows = [][]string{
 	0:  {"internal/fault", "internal/cron", "internal/glob"}, // words that every row speaks, and patterns
 	1:  {"internal/wire", "internal/lifecycle", "internal/spec", "isolate/guest"},
 	2:  {"internal/sys", "internal/event", "internal/config"},
-	3:  {"ipc", "internal/procs", "internal/machine", "internal/watch"},
+	3:  {"ipc", "internal/procs", "internal/machine", "internal/watch", "internal/pm2"},
 	4:  {"child", "process", "thread"},
 	5:  {"cluster", "pool", "isolate", "internal/logs", "internal/cgroup"},
 	6:  {"internal/keeper", "internal/runner", "internal/state"},
@@ -25,7 +25,7 @@ var rows = [][]string{
 
 // beside are the folders outside the stack: no product package imports them,
 // and they may import what they need.
-var beside = []string{"internal/arch", "internal/proctest", "internal/loadgen", "internal/tools", "examples", "bench"}
+var beside = []string{"internal/arch", "internal/proctest", "internal/pm2test", "internal/loadgen", "internal/tools", "examples", "bench"}
 
 // public packages know no app, policy or daemon; examples use nothing else.
 var public = []string{"ipc", "child", "process", "cluster", "pool", "thread", "isolate", "isolate/guest"}

@@ -227,11 +227,7 @@ func (c *command) conclude(ctx context.Context, svc api.Service, out event.Outco
 	if c.silent {
 		return nil
 	}
-	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true})
-	if err != nil {
-		return err
-	}
-	return c.printList(snap)
+	return c.dialect.list(ctx, c, svc)
 }
 
 // tell prints a line an app, and the warnings.

@@ -14,7 +14,7 @@ import (
 func testFlags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	fs.SetNormalizeFunc(normal)
-	defineFlags(fs)
+	defineFlags(fs, flagSpecs)
 	return fs
 }
 

@@ -218,6 +218,16 @@ func (f *fakeService) Reset(_ context.Context, req spec.Act) (event.Outcome, err
 	return f.outcome("reset", req.Target)
 }
 
+func (f *fakeService) Annotate(_ context.Context, req spec.Act) (event.Outcome, error) {
+	f.note("annotate", req)
+	return f.outcome("annotate", req.Target)
+}
+
+func (f *fakeService) ReopenLogs(context.Context) error {
+	f.note("reopen")
+	return nil
+}
+
 func (f *fakeService) Scale(_ context.Context, app, number string) (event.Outcome, error) {
 	f.note("scale", app, number)
 	if _, err := spec.ScaleTo(number, 2); err != nil {

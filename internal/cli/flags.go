@@ -130,19 +130,19 @@ const lackingShort = "puw"
 // repeated are the flags that may be given more than once.
 var repeated = []string{"env", "env-file", "only", "filter-env", "stop-exit-codes", "listen", "watch", "ignore-watch", "depends-on"}
 
-func defineFlags(fs *pflag.FlagSet) {
+func defineFlags(fs *pflag.FlagSet, flags []flagSpec) {
 	fs.SortFlags = false
-	for _, f := range flagSpecs {
+	for _, f := range flags {
 		switch {
 		case f.value == "":
 			fs.BoolP(f.name, f.short, false, f.usage)
 		case slices.Contains(repeated, f.name):
 			fs.VarP(new(texts), f.name, f.short, f.usage)
-			if f.value[0] == '[' { // a value only with "="
-				fs.Lookup(f.name).NoOptDefVal = "true"
-			}
 		default:
 			fs.StringP(f.name, f.short, "", f.usage)
+		}
+		if strings.HasPrefix(f.value, "[") { // a value only with "="
+			fs.Lookup(f.name).NoOptDefVal = "true"
 		}
 	}
 }

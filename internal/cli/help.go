@@ -10,13 +10,13 @@ import (
 
 // help prints the help of a verb, or that of tend.
 func (c *command) help(cmd *cobra.Command) {
-	for _, v := range verbs() {
+	for _, v := range c.dialect.all() {
 		if v.name() == cmd.Name() {
-			c.data("%s", v.help())
+			c.data("%s", v.help(c.dialect))
 			return
 		}
 	}
-	c.data("%s", overview())
+	c.data("%s", c.dialect.overview())
 }
 
 func (c *command) helpCommand(root *cobra.Command) *cobra.Command {
@@ -58,7 +58,7 @@ Commands:
 
 Targets: a name, an id, a namespace, a script's path, /expression/ or all.
 `)
-	b.WriteString("\nFlags of every command:\n" + flagHelp(general))
+	b.WriteString("\nFlags of every command:\n" + flagHelp(flagSpecs, general))
 	b.WriteString(`
 Begin with:
   tend start app.js -i max    run a Node app as a cluster, a worker for each CPU
@@ -69,9 +69,9 @@ Begin with:
 }
 
 // help is all about a verb.
-func (v *verb) help() string {
+func (v *verb) help(d *dialect) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s.\n\nUsage:\n  tend %s\n", v.short, v.use)
+	fmt.Fprintf(&b, "%s.\n\nUsage:\n  %s %s\n", v.short, d.name, v.use)
 	if len(v.aliases) > 0 {
 		fmt.Fprintf(&b, "\nAlso written: %s\n", strings.Join(v.aliases, ", "))
 	}
@@ -84,7 +84,7 @@ func (v *verb) help() string {
 			b.WriteString("  " + line)
 		}
 	}
-	b.WriteString("\nFlags:\n" + flagHelp(v.topics...))
+	b.WriteString("\nFlags:\n" + flagHelp(d.flags, v.topics...))
 	if slices.Contains(v.topics, declare) {
 		b.WriteString("\nA TIME is in milliseconds, or has a unit: 500ms, 2s, 1m.\n")
 	}
@@ -92,9 +92,9 @@ func (v *verb) help() string {
 }
 
 // flagHelp lists the flags of these topics.
-func flagHelp(topics ...topic) string {
+func flagHelp(flags []flagSpec, topics ...topic) string {
 	var b strings.Builder
-	for _, f := range flagSpecs {
+	for _, f := range flags {
 		if slices.Contains(topics, f.topic) {
 			writeFlag(&b, f)
 		}
@@ -146,7 +146,7 @@ func Markdown() string {
 	b.WriteString("<!-- Made by `go run ./internal/tools/clidocs` from the help texts. Do not edit. -->\n\n# Commands\n\n")
 	b.WriteString("```text\n" + overview() + "```\n")
 	for _, v := range verbs() {
-		fmt.Fprintf(&b, "\n## tend %s\n\n```text\n%s```\n", v.name(), v.help())
+		fmt.Fprintf(&b, "\n## tend %s\n\n```text\n%s```\n", v.name(), v.help(ownDialect()))
 	}
 	return b.String()
 }

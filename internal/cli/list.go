@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/lifecycle"
@@ -23,15 +24,24 @@ func runList(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: !c.values.on("json")})
-	if err != nil {
-		return err
-	}
 	if c.values.on("json") {
+		snap, err := svc.List(ctx, event.Query{Usage: true})
+		if err != nil {
+			return err
+		}
 		return c.json(snap)
 	}
 	if c.silent {
 		return nil
+	}
+	return listOwn(ctx, c, svc)
+}
+
+// listOwn prints the table of everything.
+func listOwn(ctx context.Context, c *command, svc api.Service) error {
+	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true})
+	if err != nil {
+		return err
 	}
 	return c.printList(snap)
 }

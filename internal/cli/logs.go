@@ -114,6 +114,10 @@ func (p *linePrinter) prefixed(line event.LogLine) error {
 }
 
 func (p *linePrinter) raw(line event.LogLine) error {
+	if p.c.home != nil && line.Stream == "err" { // as PM2
+		_, err := fmt.Fprintf(p.c.Err, "%s\n", line.Text)
+		return err
+	}
 	_, err := fmt.Fprintf(p.out, "%s\n", line.Text)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
 )
 
@@ -30,6 +31,8 @@ type IO struct {
 	Width    int      // columns of the terminal; 0 means unknown
 	Version  string   // of this program
 	Program  string   // the file it is, absolute
+	IsRoot   bool     // it may do everything
+	Root     string   // where files of the machine are; "" for /
 	// Signals returns a context that Ctrl-C ends, for the commands that have
 	// something to say then; it ends the others as it ends any program. nil: none.
 	Signals func(context.Context) context.Context
@@ -58,11 +61,17 @@ var errTold = errors.New("told")
 // Run carries out one command line (without the program's name) and returns
 // its exit code. It starts nothing that outlives it but the daemon.
 func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
-	c := &command{IO: stdio, daemon: d, argv: args}
+	return run(ctx, args, &command{IO: stdio, daemon: d, dialect: ownDialect()})
+}
+
+func run(ctx context.Context, args []string, c *command) int {
+	stdio := c.IO
+	c.argv = args
 	c.lookAtTerminal()
 	root := c.root(args)
 	c.values = &values{fs: root.PersistentFlags()}
 	args = prepare(args, c.values.fs)
+	args = c.dialect.prepare(args, c.values.fs)
 	c.mute(args)
 	root.SetArgs(args)
 	root.SetOut(stdio.Out)
@@ -84,13 +93,17 @@ func Run(ctx context.Context, args []string, stdio IO, d Daemon) int {
 // command is one command line at work.
 type command struct {
 	IO
+	dialect  *dialect
+	home     *pm2.Home // nil but for PM2
 	daemon   Daemon
 	argv     []string // as given
 	values   *values
 	verb     string // what is being done, for the errors: "stop web"
 	silent   bool
-	color    bool // on standard output
-	colorErr bool // on standard error
+	own      string // version of this program, where Version is PM2's
+	quiet    bool   // what is printed is data: nothing is said of a daemon that is started
+	color    bool   // on standard output
+	colorErr bool   // on standard error
 }
 
 // mute sets what must be known before the flags are parsed, since their errors
@@ -130,12 +143,12 @@ func (c *command) say(format string, args ...any) {
 
 // done is a line that says what was done.
 func (c *command) done(format string, args ...any) {
-	c.say("%s %s\n", c.paint(green, "✓"), fmt.Sprintf(format, args...))
+	c.say("%s %s\n", c.paint(green, c.dialect.marks.done), fmt.Sprintf(format, args...))
 }
 
 func (c *command) warn(format string, args ...any) {
 	if !c.silent {
-		fmt.Fprintf(c.Err, "%s %s\n", c.paintErr(yellow, "!"), fmt.Sprintf(format, args...))
+		fmt.Fprintf(c.Err, "%s %s\n", c.paintErr(yellow, c.dialect.marks.warn), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -154,14 +167,14 @@ func (c *command) report(err error) {
 	if c.silent {
 		return
 	}
-	e := c.asFault(err)
+	e := c.dialect.reword(c.asFault(err))
 	if c.values.on("json") {
 		enc := json.NewEncoder(c.Err)
 		enc.SetEscapeHTML(false)
 		_ = enc.Encode(map[string]any{"error": e}) // nobody to tell if standard error is gone
 		return
 	}
-	c.complain(red, "✗", e)
+	c.complain(red, c.dialect.marks.failed, e)
 }
 
 // complain prints something that is wrong, with what is known of it.
@@ -193,6 +206,9 @@ func (c *command) asFault(err error) *fault.Error {
 }
 
 func (c *command) caller() spec.Caller {
+	if c.home != nil {
+		return c.pm2Caller()
+	}
 	return spec.Caller{Cwd: c.Cwd, Env: c.values.filtered(c.Env)}
 }
 
@@ -203,16 +219,16 @@ func (c *command) root(args []string) *cobra.Command {
 		return arg == "completion" || arg == cobra.ShellCompRequestCmd || arg == cobra.ShellCompNoDescRequestCmd
 	})
 	root := &cobra.Command{
-		Use: "tend", SilenceErrors: true, SilenceUsage: true,
+		Use: c.dialect.name, SilenceErrors: true, SilenceUsage: true,
 		Args:              cobra.ArbitraryArgs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.bare(cmd, unmark(args)) },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true, DisableDefaultCmd: !completing},
 	}
 	root.SetGlobalNormalizationFunc(normal)
-	defineFlags(root.PersistentFlags())
+	defineFlags(root.PersistentFlags(), c.dialect.flags)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { c.help(cmd) })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
-	for _, list := range [...][]verb{actingVerbs, readingVerbs, daemonVerbs} {
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return c.dialect.misused(err) })
+	for _, list := range c.dialect.verbs {
 		for i := range list {
 			if v := &list[i]; completing || v.in(args) {
 				root.AddCommand(c.cobra(v))
@@ -243,6 +259,7 @@ func (c *command) cobra(v *verb) *cobra.Command {
 			if err := v.check(o.args); err != nil {
 				return err
 			}
+			c.quiet = v.data
 			ctx := cmd.Context()
 			if !v.asks && c.Signals != nil {
 				ctx = c.Signals(ctx)
@@ -258,10 +275,9 @@ func (c *command) bare(cmd *cobra.Command, args []string) error {
 		return c.version()
 	}
 	if len(args) == 0 {
-		c.help(cmd)
-		return errTold
+		return c.dialect.bare(c, cmd)
 	}
-	return unknownVerb(args[0])
+	return c.dialect.unknown(c, args[0])
 }
 
 func unknownVerb(word string) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -25,6 +26,7 @@ type column struct {
 type table struct {
 	columns []column
 	rows    int
+	corners string // of the frame: upper left and right, lower left and right; "" for round ones
 }
 
 // cellWidths measures without regard to the locale: box-drawing and ↺ are
@@ -130,7 +132,8 @@ func (t *table) draw(limit int, paint func(style, string) string) string {
 		}
 		b.WriteString(bar + "\n")
 	}
-	rule("╭", "┬", "╮")
+	corners := []rune(cmp.Or(t.corners, "╭╮╰╯"))
+	rule(string(corners[0]), "┬", string(corners[1]))
 	line(func(i int) cell { return cell{t.columns[i].title, bold} })
 	if t.rows > 0 {
 		rule("├", "┼", "┤")
@@ -138,7 +141,7 @@ func (t *table) draw(limit int, paint func(style, string) string) string {
 	for row := range t.rows {
 		line(func(i int) cell { return t.columns[i].cells[row] })
 	}
-	rule("╰", "┴", "╯")
+	rule(string(corners[2]), "┴", string(corners[3]))
 	return b.String()
 }
 

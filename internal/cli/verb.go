@@ -21,6 +21,7 @@ type verb struct {
 	least   int  // operands
 	most    int  // -1: any number
 	asks    bool // it changes nothing and is over at once
+	data    bool // what it prints is for programs
 	run     func(ctx context.Context, c *command, o operands) error
 }
 

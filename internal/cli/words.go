@@ -7,24 +7,11 @@ import (
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/pm2"
 )
 
 // statusOf is the phase in PM2's words, which scripts and people know.
-func statusOf(p lifecycle.Phase) string {
-	switch p {
-	case lifecycle.Starting:
-		return "launching"
-	case lifecycle.Running:
-		return "online"
-	case lifecycle.Stopping:
-		return "stopping"
-	case lifecycle.Backoff:
-		return "waiting restart"
-	case lifecycle.Failed:
-		return "errored"
-	}
-	return "stopped"
-}
+func statusOf(p lifecycle.Phase) string { return pm2.Status(p) }
 
 // status is how far an instance is, in those words.
 func status(in event.Instance) string {

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Home    string
 	Version string // of the program
+	PM2     bool   // it goes by the name of pm2: the home is one of PM2's
 
 	former *bequest // of the daemon that this process was; nil when a keeper started it
 }
@@ -49,7 +50,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{link: link, down: make(chan struct{}), asked: make(chan string, 1), upgrades: make(chan upgrade), log: logger}
+	d := &daemon{face: newFace(o), link: link, down: make(chan struct{}), asked: make(chan string, 1), upgrades: make(chan upgrade), log: logger}
 	d.info = event.Info{Version: o.Version, API: api.Version, PID: os.Getpid(), Home: o.Home, StartedAt: time.Now()}
 	err = d.run(ctx)
 	if err != nil {
@@ -62,6 +63,7 @@ func Run(ctx context.Context, o Options) error {
 // daemon is one daemon process.
 type daemon struct {
 	info event.Info
+	face face
 	link *Link
 	log  *log.Logger
 
@@ -76,13 +78,13 @@ func (d *daemon) run(ctx context.Context) error {
 	debug.SetGCPercent(50)
 	// As it is; saying so keeps the runtime from looking again from time to time.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	if err := sys.SetTitle("tend daemon"); err != nil {
+	if err := sys.SetTitle(d.face.title); err != nil {
 		return err
 	}
 	d.signals = make(chan os.Signal, 4)
 	d.hear()
 	defer signal.Stop(d.signals)
-	p, err := newParts(d.info.Home, d.link, d.log)
+	p, err := newParts(d.info.Home, d.face, d.link, d.log)
 	if err != nil {
 		return err
 	}
@@ -102,6 +104,9 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 	})
 	stopServer := running.start(ctx, "api", func(ctx context.Context) error { return server.Serve(ctx, d.link.Listener) })
+	if err := d.face.announce(); err != nil {
+		d.log.Print(err)
+	}
 	if err := d.link.Ready(nil); err != nil {
 		d.log.Printf("tell the keeper: %v", err)
 	}
@@ -158,8 +163,12 @@ func (d *daemon) end(ctx context.Context, why string, p *parts) {
 		d.log.Printf("tell the keeper: %v", err)
 	}
 	d.log.Printf("ending (%s): stopping every app", why)
+	resume, err := d.face.leave(context.WithoutCancel(ctx), why, p.supervisor)
+	if err != nil {
+		d.log.Print(err)
+	}
 	// Each app's own grace bounds this.
-	if err := p.supervisor.Shutdown(context.WithoutCancel(ctx), why != killed); err != nil {
+	if err := p.supervisor.Shutdown(context.WithoutCancel(ctx), resume); err != nil {
 		d.log.Printf("stop the apps: %v", err)
 	}
 	close(d.down)

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	if code, ok := pretend(); ok {
 		os.Exit(code)
 	}
-	if part, err := daemon.RunPart(context.Background(), os.Args[1:], "1.2.3-test"); part {
+	if part, err := daemon.RunPart(context.Background(), os.Args[1:], daemon.Options{Version: "1.2.3-test"}); part {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/runner"
 )
 
@@ -54,10 +55,19 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 	return Connect(ctx, home)
 }
 
+// StartPM2 is [Start] for a home of PM2, whose files it makes.
+func StartPM2(ctx context.Context, h pm2.Home) error {
+	err := start(ctx, seat{pm2.Name, h.Dir, h.Log, []string{h.Logs, h.PIDs, h.Modules, filepath.Dir(h.PID)}})
+	if err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	return nil
+}
+
 // RunPart runs the part of tend that args name: "keeper --home H", the same with
 // "--daemon PID" behind it, or "daemon --home H", as [Ensure] starts them, and what
 // an upgrade asks of a program, see upgrade.go. ok is false when args are none of these.
-func RunPart(ctx context.Context, args []string, version string) (ok bool, err error) {
+func RunPart(ctx context.Context, args []string, o Options) (ok bool, err error) {
 	if len(args) > 0 && args[0] == runner.ListenExec {
 		return true, runner.RunListenExec(args[1:])
 	}
@@ -74,15 +84,17 @@ func RunPart(ctx context.Context, args []string, version string) (ok bool, err e
 		}
 		return true, keeper.Inherit(home, pid)
 	case args[0] == "daemon" && len(args) == 3:
-		return true, Run(ctx, Options{Home: home, Version: version})
+		o.Home = home
+		return true, Run(ctx, o)
 	case args[0] == "daemon" && len(args) == 5 && args[3] == becomeFlag:
 		b, err := parseBequest(args[4])
 		if err != nil {
 			return true, err
 		}
-		return true, Run(ctx, Options{Home: home, Version: version, former: &b})
+		o.Home, o.former = home, &b
+		return true, Run(ctx, o)
 	case args[0] == "daemon" && len(args) == 4 && args[3] == checkFlag:
-		return true, sayFit(os.Stdout, home, version)
+		return true, sayFit(os.Stdout, home, o.Version)
 	}
 	return false, nil
 }

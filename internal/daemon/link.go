@@ -95,7 +95,7 @@ func (l *Link) Become(program *os.File) error {
 	}
 	return sys.Exec(program, []*os.File{l.control, l.lock, l.api}, func(fds []int) []string {
 		b := bequest{Control: fds[0], Lock: fds[1], Listener: fds[2], Keeper: l.parent}
-		return []string{"tend", "daemon", "--home", l.home, becomeFlag, b.String()}
+		return []string{os.Args[0], "daemon", "--home", l.home, becomeFlag, b.String()}
 	}, os.Environ())
 }
 
@@ -347,7 +347,7 @@ func (l *Link) renew() error {
 	}
 	defer null.Close()
 	p, err := sys.StartPart(sys.Part{
-		Argv:  []string{"tend", "keeper", "--home", l.home, "--daemon", strconv.Itoa(os.Getpid())},
+		Argv:  []string{os.Args[0], "keeper", "--home", l.home, "--daemon", strconv.Itoa(os.Getpid())},
 		Env:   cleanEnv(os.Environ()),
 		Files: []*os.File{null, os.Stdout, os.Stderr, theirs, l.lock, l.api, self}, Session: true,
 	})

@@ -14,7 +14,6 @@ import (
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
 	"github.com/tendproc/tend/internal/cgroup"
-	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/logs"
 	"github.com/tendproc/tend/internal/machine"
 	"github.com/tendproc/tend/internal/runner"
@@ -41,7 +40,7 @@ type parts struct {
 
 // newParts builds the parts, with what a former daemon left in the home and with
 // the keeper.
-func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
+func newParts(home string, face face, link *Link, logger *log.Logger) (*parts, error) {
 	p := &parts{log: logger, exits: newExits()}
 	var err error
 	if p.state, err = state.Open(home, state.Options{OnError: func(err error) { logger.Print(err) }}); err != nil {
@@ -54,7 +53,7 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.state.Close())
 	}
-	dir := filepath.Join(home, keeper.LogsName)
+	dir := face.profile.LogDir
 	p.buffer = buffer(link, left.buffer, logger)
 	p.logs = logs.NewStore(logs.Options{Dir: dir, Buffer: p.buffer, OnError: func(err error) { logger.Printf("logs: %v", err) }})
 	// What they report of each other is called only once they run.
@@ -69,15 +68,16 @@ func newParts(home string, link *Link, logger *log.Logger) (*parts, error) {
 	}
 	p.runner = runner.New(runner.Options{
 		Logs: p.logs, Primary: p.primary, Home: home, Preload: preload(home, logger), Hold: link, Held: left.lives,
-		Groups: cgroup.New(groupsName(home)),
-		Report: func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
+		Groups:   cgroup.New(groupsName(home)),
+		Complain: func(err error) { logger.Print(err) },
+		Report:   func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
 		Status: func(k runner.Key, pid int) (child.Exit, bool) {
 			return p.exits.status(k, func() bool { return link.Tells(pid) })
 		},
 	})
 	p.watcher = watch.New(func(k watch.Key, r watch.Report) { p.supervisor.FilesReport(k, r) })
 	p.supervisor = supervisor.New(supervisor.Options{
-		Runner: p.runner, Machine: machine.OS{}, LogDir: dir, Memory: p.state, Watcher: p.watcher, Log: logger.Printf,
+		Runner: p.runner, Machine: machine.OS{}, Profile: face.profile, WeighEvery: face.weigh, Memory: p.state, Watcher: p.watcher, Log: logger.Printf,
 	})
 	return p, nil
 }

@@ -76,6 +76,8 @@ func (s *service) Flush(ctx context.Context, target string) error {
 	return s.logs.Flush(targets(chosen)...)
 }
 
+func (s *service) ReopenLogs(context.Context) error { return s.logs.Reopen() }
+
 // instance is an instance and the app it is one of.
 type instance struct {
 	event.Instance
@@ -119,7 +121,7 @@ func targets(chosen []instance) (list []logs.Target) {
 	for _, in := range chosen {
 		t := logs.Target{
 			App: in.App, Namespace: in.Namespace, ID: in.ID, Name: "out", Path: in.OutFile,
-			Stamp: in.app.LogDate, Raw: in.app.LogMode == "raw",
+			Also: in.app.CombinedPath(in.ID), Stamp: in.app.LogDate, Raw: in.app.LogMode == "raw",
 		}
 		list = append(list, t)
 		t.Name, t.Path = "err", in.ErrorFile

@@ -24,7 +24,19 @@ const maxReady = 64 << 10
 // running program must be one that knows the verbs "keeper" and "daemon". When
 // ctx ends first, only the wait is over.
 func Start(ctx context.Context, home string) error {
-	if err := prepare(home); err != nil {
+	return start(ctx, seat{"tend", home, filepath.Join(home, keeper.LogName), []string{filepath.Join(home, keeper.LogsName)}})
+}
+
+// seat is where a daemon lives.
+type seat struct {
+	name    string // that it is called by
+	home    string
+	log     string // file
+	folders []string
+}
+
+func start(ctx context.Context, at seat) error {
+	if err := prepare(at); err != nil {
 		return err
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -32,7 +44,7 @@ func Start(ctx context.Context, home string) error {
 		return err
 	}
 	defer null.Close()
-	logFile, err := openLog(home)
+	logFile, err := openLog(at)
 	if err != nil {
 		return err
 	}
@@ -51,7 +63,7 @@ func Start(ctx context.Context, home string) error {
 		return errors.Join(err, theirs.Close())
 	}
 	p, err := sys.StartPart(sys.Part{
-		Argv:  []string{"tend", "keeper", "--home", home},
+		Argv:  []string{at.name, "keeper", "--home", at.home},
 		Env:   cleanEnv(os.Environ()),
 		Files: []*os.File{null, logFile, logFile, theirs}, Session: true,
 	})
@@ -74,7 +86,7 @@ func Start(ctx context.Context, home string) error {
 	if string(said) == keeper.AnsweredWord {
 		return nil
 	}
-	return startFault(home, from, said)
+	return startFault(at, from, said)
 }
 
 // cleanEnv drops what ties a process to the one that guards or parents it: the
@@ -99,14 +111,13 @@ func readReady(ctx context.Context, pipe *os.File) ([]byte, error) {
 }
 
 // startFault is the error a daemon reported, or what its log says since from.
-func startFault(home string, from int64, said []byte) error {
+func startFault(at seat, from int64, said []byte) error {
 	var f fault.Error
 	if err := json.Unmarshal(said, &f); err == nil && f.Code != "" {
 		return &f
 	}
-	path := filepath.Join(home, keeper.LogName)
 	return &fault.Error{
-		Code: fault.Internal, Message: "it ended before it was ready", Remedy: "See " + path + ".", Log: tail(path, from),
+		Code: fault.Internal, Message: "it ended before it was ready", Remedy: "See " + at.log + ".", Log: tail(at.log, from),
 	}
 }
 
@@ -128,8 +139,9 @@ func tail(path string, from int64) []string {
 
 // prepare makes the folders of a home, for their owner only. It refuses a
 // folder that others may write to: they could put files of theirs in our place.
-func prepare(home string) error {
-	for _, dir := range []string{home, filepath.Join(home, keeper.LogsName)} {
+func prepare(at seat) error {
+	home := at.home
+	for _, dir := range append([]string{home, filepath.Dir(at.log)}, at.folders...) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return keeper.HomeFault(home, err)
 		}
@@ -147,11 +159,11 @@ func prepare(home string) error {
 	return nil
 }
 
-// openLog opens the home's tend.log for appending. The caller owns it.
-func openLog(home string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(home, keeper.LogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// openLog opens the daemon's log for appending. The caller owns it.
+func openLog(at seat) (*os.File, error) {
+	f, err := os.OpenFile(at.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, keeper.HomeFault(home, err)
+		return nil, keeper.HomeFault(at.home, err)
 	}
 	return f, nil
 }

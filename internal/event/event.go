@@ -23,6 +23,7 @@ type Snapshot struct {
 type Query struct {
 	Usage bool // sample CPU and memory now
 	Brief bool // leave the apps out: their environments are most of what there is
+	Specs bool // tell each instance's own declaration: those of one name may differ
 }
 
 // App is a declared app as the daemon knows it.
@@ -68,6 +69,7 @@ type Instance struct {
 	CronAt    time.Time       `json:"cron_at,omitzero"`  // when its pattern comes due next
 	Said      *Said           `json:"said,omitempty"`    // what its process told of itself on its channel
 	Usage     *Usage          `json:"usage,omitempty"`   // only in a snapshot that asked for it
+	Spec      *spec.App       `json:"spec,omitempty"`    // likewise
 }
 
 // Said is what a process told of itself, in the words of PM2's agent, undecoded. It

@@ -172,7 +172,7 @@ func (k *keeper) spawn() error {
 	k.started = time.Now()
 	part := sys.Part{
 		Program: k.binary,
-		Argv:    []string{"tend", "daemon", "--home", k.home},
+		Argv:    []string{os.Args[0], "daemon", "--home", k.home}, // by our own name, see pm2.Called
 		Env:     os.Environ(),
 		Files:   []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
 	}

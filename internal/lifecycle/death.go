@@ -175,7 +175,7 @@ func (m *step) delay(life Life) time.Duration {
 		if m.stable(life) && m.uptime(life) >= ownReset {
 			m.s.Streak = 0
 		}
-	} else if m.stable(life) {
+	} else if m.p.Immediate || m.stable(life) {
 		m.s.Streak = 0
 		return 0
 	}

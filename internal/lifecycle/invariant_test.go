@@ -148,6 +148,7 @@ func anyPolicy(t *rapid.T) Policy {
 	p.Cluster = rapid.Bool().Draw(t, "cluster")
 	p.Overlap = p.Cluster || rapid.Bool().Draw(t, "overlap")
 	p.WaitReady = rapid.Bool().Draw(t, "wait ready")
+	p.Lenient, p.Immediate = rapid.Bool().Draw(t, "lenient"), rapid.Bool().Draw(t, "immediate")
 	p.Autorestart = rapid.IntRange(0, 4).Draw(t, "autorestart") > 0
 	p.MaxRestarts = rapid.IntRange(0, 4).Draw(t, "max restarts")
 	p.StopExitCodes = []int{7}

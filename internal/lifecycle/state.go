@@ -11,6 +11,8 @@ type Policy struct {
 	Cluster       bool          // it gets its connections from us
 	Overlap       bool          // a successor can run beside the old process; always with Cluster
 	WaitReady     bool          // only [Ready] makes it ready
+	Lenient       bool          // who is there counts as ready, unless it is to say so; who is not ready in time as well
+	Immediate     bool          // no built-in backoff
 	Autorestart   bool          // spawn again what ended by itself
 	StopExitCodes []int         // these ends are final
 	MaxRestarts   int           // short lives within Window before Failed

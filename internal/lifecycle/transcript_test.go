@@ -143,6 +143,10 @@ func (pl *player) policy(t *testing.T, words []string) {
 			pl.p.Overlap = value == "true"
 		case "waitready":
 			pl.p.WaitReady = value == "true"
+		case "lenient":
+			pl.p.Lenient = value == "true"
+		case "immediate":
+			pl.p.Immediate = value == "true"
 		case "autorestart":
 			pl.p.Autorestart = value == "true"
 		case "stopcode":

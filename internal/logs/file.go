@@ -208,6 +208,31 @@ func (f *file) append(p *Pipe, text []byte, now time.Time) error {
 	return err
 }
 
+// join appends text, which p has put on its own file, to this one that several
+// share. What is on its way when the daemon is killed may be missing here.
+func (f *file) join(p *Pipe, text []byte, now time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.checkLocked(); err != nil {
+		return f.failLocked(text, err)
+	}
+	out := f.headLocked(p)
+	if p.stamp != nil {
+		out = p.stamp.lines(out, text, now, f.torn && f.by == p)
+	} else {
+		out = append(out, text...)
+	}
+	n, err := writeAll(f.fd, out)
+	if n > 0 {
+		f.torn, f.by = out[n-1] != '\n', p
+	}
+	if err != nil {
+		return f.failLocked(out[n:], err)
+	}
+	f.lost, f.failed = 0, nil
+	return nil
+}
+
 func (f *file) writeLocked(p *Pipe, text []byte, w piece) error {
 	if f.path == Null {
 		f.torn, f.by = text[len(text)-1] != '\n', p

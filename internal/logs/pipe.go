@@ -323,6 +323,11 @@ func (p *Pipe) writeLocked(text []byte, now time.Time) {
 	if err := p.stream.file.append(p, text, now); err != nil {
 		p.stream.store.report(err)
 	}
+	if also := p.stream.also; also != nil {
+		if err := also.join(p, text, now); err != nil {
+			p.stream.store.report(err)
+		}
+	}
 	p.slot.written(len(text))
 	p.thawLocked()
 }

@@ -11,6 +11,7 @@ import (
 // is taken apart once, and the time's text is kept for the millisecond it holds.
 // It is for one goroutine.
 type stamper struct {
+	json  *jsonStamp // nil for a time before each line
 	parts []stampPart
 	milli int64
 	text  []byte
@@ -31,6 +32,9 @@ var stampTokens = []string{
 
 func newStamper(format string) *stamper {
 	s := &stamper{milli: -1}
+	if s.json, format = cutJSON(format); s.json != nil && format == "" {
+		format = isoFormat
+	}
 	for format != "" {
 		if literal, rest, ok := escaped(format); ok {
 			s.parts = append(s.parts, stampPart{literal: literal})
@@ -78,7 +82,14 @@ func nextToken(format string) string {
 func (s *stamper) lines(dst, text []byte, now time.Time, continues bool) []byte {
 	if m := now.UnixMilli(); m != s.milli {
 		s.milli = m
-		s.text = append(s.format(s.text[:0], now), ": "...)
+		if s.json != nil {
+			s.text = s.format(s.text[:0], now.UTC())
+		} else {
+			s.text = append(s.format(s.text[:0], now), ": "...)
+		}
+	}
+	if s.json != nil {
+		return s.json.lines(dst, text, s.text)
 	}
 	for len(text) > 0 {
 		if !continues {

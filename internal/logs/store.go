@@ -39,7 +39,8 @@ type Target struct {
 	ID        int    // of the instance
 	Name      string // "out" or "err"
 	Path      string // absolute; "" is the default in Options.Dir, Null none
-	Stamp     string // day.js format put before each line; "" for raw lines
+	Also      string // a second file that gets the lines, of several streams; "" for none
+	Stamp     string // day.js format put before each line, or [JSONStamp]; "" for raw lines
 	Raw       bool   // the process writes to the file itself
 }
 
@@ -98,6 +99,15 @@ func (s *Store) Open(t Target) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	var also *file
+	if t.Also != "" {
+		if also, err = s.retain(filepath.Clean(t.Also)); err != nil {
+			s.mu.Lock()
+			s.releaseLocked(f)
+			s.mu.Unlock()
+			return nil, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := streamKey{t.ID, t.Name}
@@ -105,12 +115,13 @@ func (s *Store) Open(t Target) (*Stream, error) {
 	if st != nil {
 		if st.target == t {
 			s.releaseLocked(f)
+			s.releaseLocked(also)
 			st.users++
 			return st, nil
 		}
 		st.retired = true
 	}
-	st = &Stream{store: s, target: t, file: f, users: 1}
+	st = &Stream{store: s, target: t, file: f, also: also, users: 1}
 	s.streams[key] = st
 	for fo := range s.followers {
 		fo.joinLocked(st)
@@ -123,13 +134,14 @@ func (s *Store) Flush(targets ...Target) error {
 	var errs []error
 	done := map[string]bool{}
 	for _, t := range targets {
-		path := s.path(t)
-		if path == Null || done[path] {
-			continue
-		}
-		done[path] = true
-		if err := s.truncate(path); err != nil {
-			errs = append(errs, fmt.Errorf("flush: %w", err))
+		for _, path := range []string{s.path(t), t.Also} {
+			if path == Null || path == "" || done[path] {
+				continue
+			}
+			done[path] = true
+			if err := s.truncate(path); err != nil {
+				errs = append(errs, fmt.Errorf("flush: %w", err))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -258,6 +270,9 @@ func (s *Store) retain(path string) (*file, error) {
 }
 
 func (s *Store) releaseLocked(f *file) {
+	if f == nil {
+		return
+	}
 	f.refs--
 	if f.refs == 0 {
 		delete(s.files, f.path)

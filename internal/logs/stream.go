@@ -12,6 +12,7 @@ type Stream struct {
 	store  *Store
 	target Target
 	file   *file
+	also   *file // nil for none
 
 	// users and the rest are guarded by Store.mu.
 	users   int  // Opens without their Release
@@ -139,4 +140,5 @@ func (st *Stream) closeLocked() {
 		delete(st.store.streams, streamKey{st.target.ID, st.target.Name})
 	}
 	st.store.releaseLocked(st.file)
+	st.store.releaseLocked(st.also)
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"os"
 	"os/user"
@@ -13,7 +14,10 @@ import (
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
 )
 
@@ -72,7 +76,7 @@ func (l *life) session() string {
 // environment is what the process sees: the app's own, and what it is told of
 // itself, in the words that PM2 has for it.
 func (l *life) environment(who *user.User) []string {
-	app, s := l.spawn.App, l.spawn
+	app := l.spawn.App
 	env := maps.Clone(app.Env)
 	if env == nil {
 		env = make(map[string]string)
@@ -86,10 +90,66 @@ func (l *life) environment(who *user.User) []string {
 	if who != nil {
 		env["HOME"], env["USER"], env["LOGNAME"] = who.HomeDir, who.Username, who.Username
 	}
+	if app.PM2 {
+		maps.Copy(env, l.record())
+	} else {
+		maps.Copy(env, l.told())
+	}
+	increment(env, app.IncrementVar, l.spawn.Index)
+	l.addDoors(env)
+	list := make([]string, 0, len(env)+1)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	if l.worker != 0 {
+		list = append(list, cluster.Env(l.worker)...)
+	}
+	return list
+}
+
+// addDoors tells the process what it was given to speak with.
+func (l *life) addDoors(env map[string]string) {
+	app := l.spawn.App
+	env["NODE_CHANNEL_FD"] = strconv.Itoa(channelFD + len(app.Listen))
+	env["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
+	if n := len(app.Listen); n > 0 {
+		env["LISTEN_FDS"] = strconv.Itoa(n)
+	}
+	if l.notify != nil {
+		env["NOTIFY_SOCKET"] = l.notify.name
+		if app.HangTimeout > 0 {
+			env["WATCHDOG_USEC"] = strconv.FormatInt(app.HangTimeout.Microseconds(), 10)
+		}
+	}
+	if l.sticky() {
+		env[cluster.StickyVar] = filepath.Dir(l.session())
+	}
+}
+
+// record is all that PM2 tells a process: what of its record is no object.
+func (l *life) record() map[string]string {
+	now := time.Now()
+	env := pm2.Env(event.Instance{
+		ID: l.spawn.Key.ID, App: l.spawn.App.Name, Namespace: l.spawn.App.Namespace, Index: l.spawn.Index, Mode: l.spawn.App.Mode,
+		Phase: lifecycle.Starting, CreatedAt: now, StartedAt: now, Restarts: l.spawn.Restarts,
+	}, l.spawn.App)
+	told := map[string]string{}
+	for _, key := range env.Keys() {
+		switch v := env.Get(key).(type) {
+		case nil, *pm2.Object, []any, []string, []int:
+		default:
+			told[key] = fmt.Sprint(v)
+		}
+	}
+	return told
+}
+
+// told is what a process is told of itself in tend's own way.
+func (l *life) told() map[string]string {
+	app, s := l.spawn.App, l.spawn
 	out, err := app.LogPaths(s.Key.ID)
 	instance := cmp.Or(app.InstanceVar, spec.DefaultInstanceVar)
-	increment(env, app.IncrementVar, s.Index)
-	maps.Copy(env, map[string]string{
+	return map[string]string{
 		instance:           strconv.Itoa(s.Index),
 		"PWD":              app.Cwd,
 		"name":             app.Name,
@@ -106,35 +166,6 @@ func (l *life) environment(who *user.User) []string {
 		"restart_time":     strconv.Itoa(s.Restarts),
 		"status":           "launching",
 		"TEND_HOME":        l.r.options.Home,
-		"NODE_CHANNEL_FD":  strconv.Itoa(channelFD + len(app.Listen)),
-
-		"NODE_CHANNEL_SERIALIZATION_MODE": "json",
-	})
-	l.addDoors(env)
-	list := make([]string, 0, len(env)+1)
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		list = append(list, name+"="+env[name])
-	}
-	if l.worker != 0 {
-		list = append(list, cluster.Env(l.worker)...)
-	}
-	return list
-}
-
-// addDoors tells the process what it was given to speak with.
-func (l *life) addDoors(env map[string]string) {
-	app := l.spawn.App
-	if n := len(app.Listen); n > 0 {
-		env["LISTEN_FDS"] = strconv.Itoa(n)
-	}
-	if l.notify != nil {
-		env["NOTIFY_SOCKET"] = l.notify.name
-		if app.HangTimeout > 0 {
-			env["WATCHDOG_USEC"] = strconv.FormatInt(app.HangTimeout.Microseconds(), 10)
-		}
-	}
-	if l.sticky() {
-		env[cluster.StickyVar] = filepath.Dir(l.session())
 	}
 }
 

@@ -124,6 +124,7 @@ func (l *life) end() {
 		l.r.options.Primary.Remove(l.worker)
 	}
 	exit, at := l.proc.Exit(), time.Now()
+	l.removePID(l.proc.PID())
 	l.lastWords()
 	l.report(Exited{
 		Exit: event.Exit{

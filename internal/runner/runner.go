@@ -37,6 +37,9 @@ type Options struct {
 	// Status tells how an adopted process ended, which somebody else reaps. It may
 	// wait for that to be told. Nil: nobody knows.
 	Status func(k Key, pid int) (child.Exit, bool)
+
+	// Complain is told what went wrong beside the lives; nil ignores it.
+	Complain func(error)
 }
 
 // Runner runs processes. Its methods may be called from any goroutine; those
@@ -63,6 +66,9 @@ type Runner struct {
 // New returns a runner without processes. Its [Runner.ClusterEvent] is to be
 // the primary's OnEvent.
 func New(o Options) *Runner {
+	if o.Complain == nil {
+		o.Complain = func(error) {}
+	}
 	var lives, listeners []Held
 	for _, h := range o.Held {
 		if strings.HasPrefix(h.Name, socketPrefix) {

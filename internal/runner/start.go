@@ -123,6 +123,9 @@ func (l *life) start() (*child.Process, error) {
 	}
 	l.group.Started()
 	l.holdProcess(proc)
+	if err := l.writePID(proc.PID()); err != nil {
+		l.r.options.Complain(err)
+	}
 	return proc, nil
 }
 
@@ -178,7 +181,13 @@ func (l *life) targets() []logs.Target {
 	for i := range list {
 		t := &list[i]
 		t.App, t.Namespace, t.ID = app.Name, app.Namespace, id
-		t.Stamp, t.Raw = app.LogDate, app.LogMode == "raw"
+		t.Also, t.Stamp, t.Raw = app.CombinedPath(id), app.LogDate, app.LogMode == "raw"
+		if app.LogType == "json" {
+			t.Stamp = logs.JSONStamp(*t, app.LogDate)
+		}
+		if app.NoLogs {
+			t.Path, t.Also, t.Raw = logs.Null, "", false
+		}
 	}
 	return list
 }

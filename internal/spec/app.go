@@ -26,13 +26,24 @@ type App struct {
 	Instances       int       `json:"instances"`           // at least 1
 	Numbered        bool      `json:"numbered,omitempty"`  // instances were given, so log files carry the id
 
+	// PM2 says that the app was declared in PM2's ways: what it is told of itself, when
+	// it counts as up and how it is started again are then as PM2 has them.
+	PM2               bool           `json:"pm2,omitempty"`
+	Shown             map[string]any `json:"shown,omitempty"`               // attributes of PM2 that mean nothing here, for its record
+	NoInterpreterArgs bool           `json:"no_interpreter_args,omitempty"` // taken away: PM2's record has none then, not an empty list
+	Username          string         `json:"username,omitempty"`            // who tend runs as
+	NoLogs            bool           `json:"no_logs,omitempty"`             // the log files have names, and nothing goes there
+
 	Cwd string            `json:"cwd"`
 	Env map[string]string `json:"env"` // the whole environment: the caller's with the app's own over it
 	UID *int              `json:"uid,omitempty"`
 	GID *int              `json:"gid,omitempty"`
 
-	OutFile   string `json:"out_file"`   // absolute, before instance numbering; "/dev/null" for none
-	ErrorFile string `json:"error_file"` // likewise
+	OutFile   string `json:"out_file"`           // absolute, before instance numbering; "/dev/null" for none
+	ErrorFile string `json:"error_file"`         // likewise
+	LogFile   string `json:"log_file,omitempty"` // gets both outputs besides, likewise numbered; "" for none
+	LogType   string `json:"log_type,omitempty"` // "json" for an object a line
+	PIDFile   string `json:"pid_file,omitempty"` // holds the number of the process, likewise numbered; "" for none
 	MergeLogs bool   `json:"merge_logs,omitempty"`
 	LogDate   string `json:"log_date_format,omitempty"` // day.js tokens; "" for raw lines
 	LogMode   string `json:"log_mode,omitempty"`        // "" or "raw": O_APPEND files given to the child

@@ -27,7 +27,7 @@ var unseen = []string{"name", "instances", "own_env", "env"}
 // not be replaced for them.
 var live = []string{
 	"instances", "own_env", "origin", "autorestart", "max_restarts", "min_uptime", "restart_delay", "backoff", "stop_exit_codes",
-	"max_memory_restart", "listen_timeout", "watch", "cron_restart", "no_autostart", "depends_on",
+	"max_memory_restart", "listen_timeout", "watch", "cron_restart", "no_autostart", "depends_on", "shown", "username",
 }
 
 // Diff tells how the declaration changes, in the order of App's fields, then by
@@ -75,7 +75,9 @@ func (a App) KeepEnv(was App) App {
 		}
 	}
 	for _, name := range append(slices.Clone(a.Own), "PWD") {
-		env[name] = a.Env[name]
+		if value, ok := a.Env[name]; ok {
+			env[name] = value
+		}
 	}
 	if a.UID != nil {
 		env["HOME"] = a.Env["HOME"]

@@ -10,7 +10,7 @@ import (
 )
 
 func TestDiff(t *testing.T) {
-	old := defaults()
+	old := Profile{}.defaults()
 	old.Env = map[string]string{"A": "1", "B": "1", "API_KEY": "x", "DB": "pg://me:pw@host/db", "E": ""}
 	now := old
 	now.KillTimeout, now.Args, now.MaxMemory, now.Name, now.Instances = 3*time.Second, []string{"a b"}, 300, "other", 9
@@ -42,7 +42,7 @@ func TestDiff(t *testing.T) {
 // Every field is either known to need no new process, or needs one.
 func TestReplaces(t *testing.T) {
 	for f := range reflect.TypeFor[App]().Fields() {
-		a := defaults()
+		a := Profile{}.defaults()
 		field := reflect.ValueOf(&a).Elem().FieldByName(f.Name)
 		switch field.Kind() {
 		case reflect.String:
@@ -58,7 +58,8 @@ func TestReplaces(t *testing.T) {
 		case reflect.Slice:
 			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 		case reflect.Map:
-			field.Set(reflect.ValueOf(map[string]string{"A": "1"}))
+			field.Set(reflect.MakeMap(field.Type()))
+			field.SetMapIndex(reflect.ValueOf("A"), reflect.Zero(field.Type().Elem()))
 		case reflect.Struct:
 			field.Field(0).SetBool(true)
 		case reflect.Pointer:
@@ -66,11 +67,11 @@ func TestReplaces(t *testing.T) {
 		default:
 			t.Fatalf("%s: what is a %v?", f.Name, field.Kind())
 		}
-		name := defaults().changed(a)
+		name := Profile{}.defaults().changed(a)
 		if len(name) != 1 {
 			t.Fatalf("%s: changed %v", f.Name, name)
 		}
-		if got := defaults().Replaces(a); got == slices.Contains(live, name[0]) {
+		if got := (Profile{}).defaults().Replaces(a); got == slices.Contains(live, name[0]) {
 			t.Errorf("%s: replaces %v", name, got)
 		}
 	}

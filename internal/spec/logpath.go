@@ -18,6 +18,12 @@ func LogPath(path string, id int, numbered bool) string {
 	return base + "-" + strconv.Itoa(id) + ".log"
 }
 
+// CombinedPath returns the file that gets both outputs of the app's instance id, ""
+// for none.
+func (a App) CombinedPath(id int) string {
+	return LogPath(a.LogFile, id, !a.MergeLogs && (a.Numbered || a.Mode == Cluster))
+}
+
 // LogPaths returns the log files of the app's instance id.
 func (a App) LogPaths(id int) (out, err string) {
 	numbered := !a.MergeLogs && (a.Numbered || a.Mode == Cluster)

@@ -39,18 +39,9 @@ const leastUptime = 100 * time.Millisecond
 // longest bounds every duration of an app.
 const longest = 30 * 24 * time.Hour
 
-func defaults() App {
-	return App{
-		Namespace: DefaultNamespace, Mode: Fork, Instances: 1,
-		Autorestart: true, MaxRestarts: DefaultMaxRestarts, MinUptime: DefaultMinUptime,
-		KillTimeout: DefaultKillTimeout, Drain: true, DrainTimeout: DefaultDrainTimeout, TreeKill: true, ListenTimeout: DefaultListenTimeout,
-		InstanceVar: DefaultInstanceVar,
-	}
-}
-
 // apply lays over the app every option that is not about what it runs, or where.
 func (a *App) apply(m Machine, o Options) error {
-	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron, a.applyDepends, a.applyLimits}
+	steps := []func(Machine, Options) error{a.applyNames, a.applyMode, a.applyUser, a.applyLogs, a.applyRestarts, a.applyStop, a.applyListen, a.applyWatch, a.applyCron, a.applyDepends, a.applyLimits, a.applyShown}
 	for _, step := range steps {
 		if err := step(m, o); err != nil {
 			return err
@@ -70,6 +61,7 @@ func (a *App) apply(m Machine, o Options) error {
 			}
 		}
 		a.InterpreterArgs = list(o.InterpreterArgs)
+		a.NoInterpreterArgs = len(*o.InterpreterArgs) > 0 && len(a.InterpreterArgs) == 0
 	}
 	for _, arg := range slices.Concat(a.Args, a.InterpreterArgs) {
 		if strings.Contains(arg, "\x00") {
@@ -196,7 +188,7 @@ func (a *App) applyLogs(m Machine, o Options) error {
 		field string
 		given *string
 		to    *string
-	}{{"--output", o.OutFile, &a.OutFile}, {"--error", o.ErrorFile, &a.ErrorFile}} {
+	}{{"--output", o.OutFile, &a.OutFile}, {"--error", o.ErrorFile, &a.ErrorFile}, {"--pid", o.PIDFile, &a.PIDFile}} {
 		if l.given == nil {
 			continue
 		}
@@ -211,6 +203,19 @@ func (a *App) applyLogs(m Machine, o Options) error {
 				return &fault.Error{Code: fault.Invalid, Field: l.field, Message: "is a folder: " + *l.to, Remedy: "Name a file in it: " + filepath.Join(*l.to, "out.log")}
 			}
 		}
+	}
+	if o.LogFile != nil {
+		switch path := text(o.LogFile); {
+		case *o.LogFile == "":
+			a.LogFile = defaultFile
+		case path == "" || path == NoLog || path == "NULL":
+			a.LogFile = ""
+		default:
+			a.LogFile = absolute(m, a.Cwd, path)
+		}
+	}
+	if o.LogType != nil {
+		a.LogType = text(o.LogType)
 	}
 	if o.MergeLogs != nil {
 		a.MergeLogs = *o.MergeLogs
@@ -264,7 +269,7 @@ func (a *App) applyRestarts(_ Machine, o Options) error {
 		{"--exp-backoff-restart-delay", o.Backoff, &a.Backoff, 0},
 		{"--kill-timeout", o.KillTimeout, &a.KillTimeout, DefaultKillTimeout},
 		{"--drain-timeout", o.DrainTimeout, &a.DrainTimeout, DefaultDrainTimeout},
-		{"--listen-timeout", o.ListenTimeout, &a.ListenTimeout, DefaultListenTimeout},
+		{"--listen-timeout", o.ListenTimeout, &a.ListenTimeout, a.listenTimeout()},
 	} {
 		if err := duration(d.field, d.given, d.to, d.without); err != nil {
 			return err
@@ -385,7 +390,7 @@ func negative(field, value string) error {
 
 func (a *App) applyStop(_ Machine, o Options) error {
 	if o.StopSignal != nil {
-		a.StopSignal = defaultSignal(a.Runtime)
+		a.StopSignal = a.defaultSignal()
 		if word := text(o.StopSignal); word != "" {
 			name := strings.ToUpper(word)
 			if !strings.HasPrefix(name, "SIG") {
@@ -420,10 +425,3 @@ func (a *App) applyStop(_ Machine, o Options) error {
 
 // stopSignals are those by which a process may be asked to end.
 var stopSignals = []string{"SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGABRT", "SIGKILL", "SIGWINCH"}
-
-func defaultSignal(r Runtime) string {
-	if r == Node || r == Bun {
-		return "SIGINT"
-	}
-	return "SIGTERM"
-}

@@ -72,6 +72,11 @@ type Options struct {
 	InstanceVar     *string           `json:"instance_var,omitempty"`
 	IncrementVar    *string           `json:"increment_var,omitempty"`
 	FilterEnv       *[]string         `json:"filter_env,omitempty"` // "*" for all but PATH
+	LogFile         *string           `json:"log_file,omitempty"`   // "" for the default one
+	LogType         *string           `json:"log_type,omitempty"`
+	PIDFile         *string           `json:"pid_file,omitempty"`
+	NoLogs          *bool             `json:"no_logs,omitempty"`
+	Shown           map[string]any    `json:"shown,omitempty"` // see App.Shown; a nil value takes one away
 	UID             *string           `json:"uid,omitempty"`
 	GID             *string           `json:"gid,omitempty"`
 	UpdateEnv       bool              `json:"update_env,omitempty"` // lay the caller's environment over the old one

@@ -11,21 +11,32 @@ import (
 	"github.com/tendproc/tend/internal/fault"
 )
 
-// Resolve makes an app of the word and options of a start command. Errors are
-// faults that name the flag in Field and what to do in Remedy. The default log
-// files lie in logDir.
+// Resolve makes an app of the word and options of a start command, in tend's own
+// way: see [Profile.Resolve].
 func Resolve(m Machine, logDir string, req Start) (App, error) {
+	return Profile{LogDir: logDir}.Resolve(m, req)
+}
+
+// ResolveDeclared makes an app of what a configuration file says of it, in tend's
+// own way: see [Profile.ResolveDeclared].
+func ResolveDeclared(m Machine, logDir string, d Declared, caller Caller) (App, error) {
+	return Profile{LogDir: logDir}.ResolveDeclared(m, d, caller)
+}
+
+// Resolve makes an app of the word and options of a start command. Errors are
+// faults that name the flag in Field and what to do in Remedy.
+func (p Profile) Resolve(m Machine, req Start) (App, error) {
 	op := "start " + printable(req.Word)
 	if IsConfig(req.Word) {
 		return App{}, during(op, configFault(req.Word))
 	}
-	a, err := resolve(m, logDir, req)
+	a, err := p.resolve(m, req)
 	return a, during(op, err)
 }
 
 // ResolveDeclared makes an app of what a configuration file says of it.
-func ResolveDeclared(m Machine, logDir string, d Declared, caller Caller) (App, error) {
-	a, err := resolve(m, logDir, Start{Word: d.Word, Options: d.Options, Caller: caller})
+func (p Profile) ResolveDeclared(m Machine, d Declared, caller Caller) (App, error) {
+	a, err := p.resolve(m, Start{Word: d.Word, Options: d.Options, Caller: caller})
 	name := text(d.Options.Name)
 	if name == "" {
 		name = d.Word
@@ -37,25 +48,35 @@ func ResolveDeclared(m Machine, logDir string, d Declared, caller Caller) (App, 
 	return a, during(printable(name), err)
 }
 
-func resolve(m Machine, logDir string, req Start) (App, error) {
-	o, a := req.Options, defaults()
+func (p Profile) resolve(m Machine, req Start) (App, error) {
+	o, a := req.Options, p.defaults()
 	dir, err := folder(m, req.Caller.Cwd, req.Caller.Cwd, text(o.Cwd))
 	if err != nil {
 		return App{}, err
 	}
 	a.Cwd = dir
 	f := newFinder(m, a.Cwd, req.Caller)
-	p, err := f.find(req.Word, text(o.Interpreter))
+	if p.PM2 { // it looks in the app's folder alone
+		f.caller = a.Cwd
+	}
+	what, err := f.find(req.Word, text(o.Interpreter))
 	if err != nil {
 		return App{}, err
 	}
-	a.adopt(p)
-	a.StopSignal = defaultSignal(a.Runtime)
+	a.adopt(what)
+	if a.StopSignal == "" {
+		a.StopSignal = a.defaultSignal()
+	}
 	if o.FilterEnv != nil {
 		a.FilterEnv = list(o.FilterEnv)
 	}
 	if a.Env, err = overlay(without(environ(req.Caller.Env), a.FilterEnv), o.Env); err != nil {
 		return App{}, err
+	}
+	for _, kv := range req.Caller.Env {
+		if key, value, _ := strings.Cut(kv, "="); p.PM2 && slices.Contains(pm2Told, key) {
+			a.Env[key] = value
+		}
 	}
 	a.own(o.Env)
 	a.Mode = Fork
@@ -63,20 +84,14 @@ func resolve(m Machine, logDir string, req Start) (App, error) {
 		a.Mode = Cluster
 	}
 	a.Numbered = o.Instances != nil
-	a.Name = p.name
+	a.Name = what.name
 	if text(o.Name) == "" && checkName(a.Name) != nil {
 		a.Name = "app"
 	}
 	if err := a.apply(m, fromEnv(a.Env, o)); err != nil {
 		return App{}, err
 	}
-	file := fileName(a.Name)
-	if a.OutFile == "" {
-		a.OutFile = filepath.Join(logDir, file+"-out.log")
-	}
-	if a.ErrorFile == "" {
-		a.ErrorFile = filepath.Join(logDir, file+"-error.log")
-	}
+	p.place(&a)
 	return a, a.settle(m)
 }
 
@@ -102,10 +117,10 @@ func (a App) With(m Machine, o Options, caller Caller) (App, error) {
 		if err != nil {
 			return App{}, err
 		}
-		was := a.Runtime
+		was, wasSignal := a.Runtime, a.defaultSignal()
 		a.adopt(p)
-		if a.StopSignal == defaultSignal(was) {
-			a.StopSignal = defaultSignal(a.Runtime)
+		if a.StopSignal == wasSignal {
+			a.StopSignal = a.defaultSignal()
 		}
 		if was == Node && a.Runtime != Node && o.Mode == nil {
 			a.Mode, a.Scheduler = Fork, ""
@@ -171,7 +186,9 @@ func (a *App) adopt(p program) {
 // the whole shows.
 func (a *App) settle(m Machine) error {
 	a.Version = version(m, *a)
-	a.Env["PWD"] = a.Cwd
+	if !a.PM2 || a.Shown["cwd"] != nil { // PM2 leaves it to the caller
+		a.Env["PWD"] = a.Cwd
+	}
 	if strings.Contains(filepath.Base(a.Interpreter), "python") {
 		if _, ok := a.Env["PYTHONUNBUFFERED"]; !ok {
 			a.Env["PYTHONUNBUFFERED"] = "1"

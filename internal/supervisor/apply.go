@@ -19,7 +19,7 @@ import (
 func (s *Supervisor) Apply(ctx context.Context, req spec.Apply) (event.Applied, error) {
 	var wanted []*want
 	for _, d := range req.Apps {
-		a, err := spec.ResolveDeclared(s.o.Machine, s.o.LogDir, d, req.Caller)
+		a, err := s.o.Profile.ResolveDeclared(s.o.Machine, d, req.Caller)
 		if err != nil {
 			return event.Applied{}, err
 		}

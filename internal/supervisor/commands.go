@@ -26,11 +26,33 @@ func (s *Supervisor) Start(ctx context.Context, req spec.Start) (event.Outcome, 
 	if len(ids) > 0 {
 		return s.restart(ctx, "start", ids, spec.Act{Target: req.Word, Options: req.Options, Caller: req.Caller})
 	}
-	app, err := spec.Resolve(s.o.Machine, s.o.LogDir, req)
+	app, err := s.o.Profile.Resolve(s.o.Machine, req)
 	if err != nil {
 		return event.Outcome{}, err
 	}
+	if app.PM2 && !req.Force { // it keeps what it had, and gets the options over it
+		if err := s.ask(ctx, func(l *loop) { ids = l.resting(app) }); err != nil {
+			return event.Outcome{}, err
+		}
+		if len(ids) > 0 {
+			return s.restart(ctx, "start", ids, spec.Act{Target: req.Word, Options: req.Options, Caller: req.Caller})
+		}
+	}
 	return s.command(ctx, "start", func(l *loop, w *wait) error { return l.start(w, app, req.Force) })
+}
+
+// resting are the instances that a declares, if none of them is up.
+func (l *loop) resting(a spec.App) (ids []int) {
+	for _, sl := range l.named(a.Name) {
+		if sl.spec.Script != a.Script || sl.state.Deleting {
+			continue
+		}
+		if sl.up() {
+			return nil
+		}
+		ids = append(ids, sl.id)
+	}
+	return ids
 }
 
 // start makes the instances of a, or starts those there are if none of them runs.
@@ -177,6 +199,15 @@ func (s *Supervisor) Delete(ctx context.Context, req spec.Act) (event.Outcome, e
 // Reset sets the counters of restarts to zero.
 func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, error) {
 	return s.each(ctx, "reset", req, func(l *loop, _ *wait, sl *slot) { l.step(sl, lifecycle.Reset{}) })
+}
+
+// Annotate lays Options.Shown over the declarations of target; the processes go on.
+func (s *Supervisor) Annotate(ctx context.Context, req spec.Act) (event.Outcome, error) {
+	return s.each(ctx, "annotate", req, func(l *loop, _ *wait, sl *slot) {
+		sl.spec = sl.spec.Annotated(req.Options.Shown)
+		sl.specKept = false
+		l.remember(sl)
+	})
 }
 
 // Shutdown stops every instance, those first on which none depends, refuses further commands, and returns when all

@@ -37,7 +37,7 @@ func (e *prompt) Release(string)     {}
 // crowd is a supervisor of 100 apps with 4 instances each, in real time.
 func crowd(b *testing.B, spawned chan time.Time) *Supervisor {
 	e := &prompt{edge: &edge{}}
-	sup := New(Options{Runner: e, Machine: machine{}, LogDir: "/logs", MaxBoots: 64})
+	sup := New(Options{Runner: e, Machine: machine{}, Profile: spec.Profile{LogDir: "/logs"}, MaxBoots: 64})
 	e.sup.Store(sup)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

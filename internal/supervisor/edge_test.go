@@ -309,7 +309,7 @@ func run(t *testing.T, test func(b *bench)) {
 // begin starts a supervisor with what is remembered.
 func (b *bench) begin() {
 	ctx, cancel := context.WithCancel(b.ctx)
-	b.sup = New(Options{Runner: b.edge, Machine: machine{}, LogDir: "/logs", MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.t.Logf})
+	b.sup = New(Options{Runner: b.edge, Machine: machine{}, Profile: spec.Profile{LogDir: "/logs"}, MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.t.Logf})
 	b.edge.sup.Store(b.sup)
 	done := make(chan error, 1)
 	sup := b.sup

@@ -110,7 +110,9 @@ func (l *loop) later(sl *slot, ev lifecycle.Event) {
 
 func (l *loop) spawn(sl *slot, gen uint64, urgent bool) {
 	a := sl.app()
-	a.Instances = len(l.named(a.Name))
+	if !a.PM2 { // PM2 tells what was declared
+		a.Instances = len(l.named(a.Name))
+	}
 	restarts := sl.state.Restarts
 	if c := sl.state.Find(gen); c != nil && c.Role == lifecycle.Successor {
 		restarts++ // it counts as one when it takes over

@@ -98,6 +98,9 @@ func (sl *slot) policy() lifecycle.Policy {
 	if !a.Drain { // it keeps connections as long as it likes
 		p.Drain = p.Grace
 	}
+	if a.PM2 {
+		p.Lenient, p.Immediate = true, true
+	}
 	switch {
 	case p.Cluster:
 		p.Prove = proveWorker

@@ -65,10 +65,12 @@ type Memory interface {
 type Options struct {
 	Runner   Runner
 	Machine  spec.Machine
-	LogDir   string  // where logs go by default
-	MaxBoots int     // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
-	Memory   Memory  // nil for none
-	Watcher  Watcher // nil for none: then no files are watched
+	Profile  spec.Profile // what apps are where nothing is said
+	MaxBoots int          // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
+	Memory   Memory       // nil for none
+	Watcher  Watcher      // nil for none: then no files are watched
+
+	WeighEvery time.Duration // how often processes are weighed that have a limit; 0 means 30 s
 
 	// Log is told what could not be restored; nil ignores.
 	Log func(format string, args ...any)
@@ -147,6 +149,12 @@ func (s *Supervisor) List(ctx context.Context, q event.Query) (event.Snapshot, e
 	if err := s.ask(ctx, func(l *loop) {
 		if snap = l.moment(); !q.Brief {
 			snap.Apps = l.declared()
+		}
+		if q.Specs {
+			for i := range snap.Instances {
+				a := l.slots[snap.Instances[i].ID].spec
+				snap.Instances[i].Spec = &a
+			}
 		}
 	}); err != nil {
 		return event.Snapshot{}, err

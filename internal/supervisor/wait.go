@@ -66,6 +66,10 @@ func (w *wait) awaitUp(sl *slot, want uint64) {
 		case undecided:
 			return false
 		case failed:
+			if sl.spec.PM2 && sl.last.err == nil { // it was there: PM2 asks no more of a start
+				w.finish(nil)
+				return true
+			}
 			w.fail(sl, c)
 		case left:
 			w.finish(leftFault(w.op, sl))

@@ -62,7 +62,7 @@ func (l *loop) watch(sl *slot, since time.Time) {
 	l.watches[sl.id] = next
 	out, err := a.LogPaths(sl.id)
 	l.o.Watcher.Watch(watch.Request{
-		Key: watch.Key{ID: sl.id, N: next.n}, Watch: a.Watch, Cwd: a.Cwd, Avoid: []string{out, err, l.o.LogDir}, Since: since,
+		Key: watch.Key{ID: sl.id, N: next.n}, Watch: a.Watch, Cwd: a.Cwd, Avoid: []string{out, err, l.o.Profile.LogDir}, Since: since,
 	})
 }
 

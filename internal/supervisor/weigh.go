@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ func (l *loop) weighAt(now time.Time) time.Time {
 	case l.scales.busy || len(l.limited()) == 0:
 		l.scales.next = time.Time{}
 	case l.scales.next.IsZero():
-		l.scales.next = now.Add(weighEvery)
+		l.scales.next = now.Add(cmp.Or(l.o.WeighEvery, weighEvery))
 	}
 	return l.scales.next
 }

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/pm2"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// pm2OtherVerbs are those of PM2 that have to do with its vendor's services, which
+// tend knows nothing of.
+var pm2OtherVerbs = cloudVerbs("link", "unlink", "open", "login", "logout", "plus", "register")
+
+func cloudVerbs(names ...string) []verb {
+	list := make([]verb, len(names))
+	for i, name := range names {
+		list[i] = verb{
+			use: name, short: "a service of PM2's vendor; does nothing here", most: -1, topics: []topic{general},
+			run: func(_ context.Context, c *command, _ operands) error {
+				c.done("%s: tend sends nothing to PM2's vendor; nothing was changed", name)
+				return nil
+			},
+		}
+	}
+	return list
+}
+
+// pm2Monitor sets or takes the mark that PM2's dashboard goes by.
+func pm2Monitor(on bool) func(context.Context, *command, operands) error {
+	return func(ctx context.Context, c *command, o operands) error {
+		svc, err := c.ensure(ctx)
+		if err != nil {
+			return err
+		}
+		if len(o.args) == 0 {
+			o.args = []string{"all"}
+		}
+		out, err := svc.Annotate(ctx, spec.Act{
+			Target: o.args[0], Options: spec.Options{Shown: map[string]any{"_km_monitored": on}}, Caller: spec.Caller{Cwd: c.Cwd},
+		})
+		if err != nil && fault.CodeOf(err) != fault.NotFound {
+			return err
+		}
+		return c.conclude(ctx, svc, out)
+	}
+}
+
+func pm2ReloadLogs(ctx context.Context, c *command, _ operands) error {
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	if err := svc.ReopenLogs(ctx); err != nil {
+		return err
+	}
+	c.done("log files are open anew")
+	return nil
+}
+
+const (
+	fullConfig = `// What pm2 start, in this folder, starts. More keys: docs of pm2, "ecosystem file".
+module.exports = {
+  apps: [{
+    name: "app",
+    script: "./app.js",
+    instances: 1,
+    env: { NODE_ENV: "development" },
+    env_production: { NODE_ENV: "production" },
+  }],
+};
+`
+	simpleConfig = `module.exports = {
+  apps: [{ name: "app", script: "./app.js" }],
+};
+`
+)
+
+// pm2Init overwrites what is there, as PM2 does.
+func pm2Init(_ context.Context, c *command, o operands) error {
+	text := fullConfig
+	if len(o.args) > 0 && o.args[0] == "simple" {
+		text = simpleConfig
+	}
+	if err := pm2.Replace(c.configPath(), []byte(text)); err != nil {
+		return err
+	}
+	c.say("%s is written\n", c.configPath())
+	return nil
+}
+
+// pm2Slist prints what Linux says of the machine's memory and load.
+func pm2Slist(_ context.Context, c *command, _ operands) error {
+	o := &pm2.Object{}
+	metric := func(name string, value any, unit string) {
+		m := &pm2.Object{}
+		m.Set("value", value)
+		m.Set("type", "metric")
+		m.Set("unit", unit)
+		m.Set("historic", true)
+		o.Set(name, m)
+	}
+	total, available := memoryOf("MemTotal:"), memoryOf("MemAvailable:")
+	metric("CPUs", runtime.NumCPU(), "")
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		one, _, _ := strings.Cut(string(load), " ")
+		if f, err := strconv.ParseFloat(one, 64); err == nil {
+			metric("Load", f, "")
+		}
+	}
+	metric("RAM Total", total, "b")
+	metric("RAM Available", available, "b")
+	if c.values.on("json") {
+		return c.json(o)
+	}
+	c.data("%s\n", pm2.Inspect(o))
+	return nil
+}
+
+// memoryOf reads one line of /proc/meminfo, 0 where there is none.
+func memoryOf(key string) uint64 {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if words := strings.Fields(lines.Text()); len(words) > 1 && words[0] == key {
+			kb, _ := strconv.ParseUint(words[1], 10, 64) // the kernel's
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+func pm2Report(ctx context.Context, c *command, _ operands) error {
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := svc.Ping(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := svc.List(ctx, event.Query{Brief: true})
+	if err != nil {
+		return err
+	}
+	for _, f := range []fact{
+		{"tend", c.own},
+		{"daemon", info.Version + ", pid " + strconv.Itoa(info.PID)},
+		{"stands in for", "pm2 " + pm2.Version},
+		{"home", c.home.Dir},
+		{"daemon's log", c.home.Log},
+		{"system", runtime.GOOS + " " + runtime.GOARCH},
+		{"CPUs", strconv.Itoa(runtime.NumCPU())},
+		{"processes", strconv.Itoa(len(list.Instances))},
+	} {
+		c.say("%-14s : %s\n", f.key, clean(f.value))
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package pm2
+
+import (
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// Record is a process as jlist shows it.
+func Record(in event.Instance, a spec.App) *Object {
+	var memory uint64
+	var cpu float64
+	if u := in.Usage; u != nil && in.PID > 0 {
+		memory, cpu = u.RSS, math.Round(u.CPU*10)/10
+	}
+	return object(
+		"pid", in.PID, "name", in.App, "pm2_env", Env(in, a), "pm_id", in.ID,
+		"monit", object("memory", memory, "cpu", cpu),
+	)
+}
+
+// Env is what PM2 knows of a process, and tells it of: its attributes, its
+// environment, how it fares. The keys have PM2's order.
+func Env(in event.Instance, a spec.App) *Object {
+	o := object("name", in.App, "filter_env", some(a.FilterEnv), "namespace", in.Namespace)
+	addGiven(o, a)
+	addAttributes(o, in, a)
+	addPlaces(o, in, a)
+	for _, key := range slices.Sorted(maps.Keys(a.Env)) {
+		o.Set(key, a.Env[key])
+	}
+	for key, value := range a.Shown {
+		o.Set(key, value)
+	}
+	addState(o, in, a)
+	return o
+}
+
+// addGiven sets what is there only when it was given.
+func addGiven(o *Object, a spec.App) {
+	args := a.Args
+	if a.Shell {
+		args = append([]string{"-c", a.Script}, args...)
+	}
+	if len(args) > 0 {
+		o.Set("args", args)
+	}
+	if len(a.InterpreterArgs) > 0 {
+		o.Set("node_args", a.InterpreterArgs)
+	}
+	for _, kv := range []struct {
+		key   string
+		given bool
+		value any
+	}{
+		{"disable_logs", a.NoLogs, true},
+		{"log_type", a.LogType != "", a.LogType},
+		{"log_date_format", a.LogDate != "", a.LogDate},
+		{"env", true, environment(a)},
+		{"max_memory_restart", a.MaxMemory > 0, a.MaxMemory},
+		{"restart_delay", a.RestartDelay > 0, a.RestartDelay.Milliseconds()},
+		{"exp_backoff_restart_delay", a.Backoff > 0, a.Backoff.Milliseconds()},
+		{"kill_timeout", a.KillTimeout != spec.DefaultKillTimeout, a.KillTimeout.Milliseconds()},
+		{"listen_timeout", a.ListenTimeout != spec.PM2ListenTimeout, a.ListenTimeout.Milliseconds()},
+		{"min_uptime", a.MinUptime != spec.DefaultMinUptime, a.MinUptime.Milliseconds()},
+		{"wait_ready", a.WaitReady, true},
+		{"instances", a.Numbered, a.Instances},
+		{"shutdown_with_message", a.StopMessage, true},
+		{"merge_logs", a.MergeLogs || !a.Numbered && a.Mode != spec.Cluster, true},
+	} {
+		if kv.given {
+			o.Set(kv.key, kv.value)
+		}
+	}
+}
+
+// environment is the app's own, with what is stored for the app under its name.
+func environment(a spec.App) *Object {
+	o := &Object{}
+	for _, key := range slices.Sorted(maps.Keys(a.Env)) {
+		o.Set(key, a.Env[key])
+	}
+	if _, stored := a.Env[a.Name]; !stored {
+		o.Set(a.Name, &Object{})
+	}
+	return o
+}
+
+func addAttributes(o *Object, in event.Instance, a spec.App) {
+	for _, kv := range []struct {
+		key   string
+		given bool
+		value any
+	}{
+		{"vizion", true, true},
+		{"autostart", true, !a.NoAutostart},
+		{"autorestart", true, a.Autorestart},
+		{"stop_exit_codes", len(a.StopExitCodes) > 0, a.StopExitCodes},
+		{"watch", true, false},
+		{"max_restarts", a.MaxRestarts != spec.DefaultMaxRestarts, a.MaxRestarts},
+		{"instance_var", true, a.InstanceVar},
+		{"pmx", true, true},
+		{"automation", true, true},
+		{"treekill", true, a.TreeKill},
+		{"username", true, a.Username},
+		{"uid", a.UID != nil, a.UID},
+		{"gid", a.GID != nil, a.GID},
+		{"windowsHide", true, true},
+		{"kill_retry_time", true, 100},
+		{"node_args", !a.NoInterpreterArgs, some(a.InterpreterArgs)},
+	} {
+		if kv.given {
+			o.Set(kv.key, plain(kv.value))
+		}
+	}
+}
+
+// addPlaces sets how and where it runs.
+func addPlaces(o *Object, in event.Instance, a spec.App) {
+	path, interpreter := a.Script, "none"
+	if a.Shell {
+		path = a.Interpreter
+	} else if a.Interpreter != "" {
+		interpreter = filepath.Base(a.Interpreter)
+	}
+	o.Set("pm_exec_path", path)
+	o.Set("pm_cwd", a.Cwd)
+	o.Set("exec_interpreter", interpreter)
+	o.Set("exec_mode", string(a.Mode)+"_mode")
+	o.Set("instances", a.Instances)
+	if path := a.CombinedPath(in.ID); path != "" {
+		o.Set("pm_log_path", path)
+	}
+	out, err := a.LogPaths(in.ID)
+	o.Set("pm_out_log_path", out)
+	o.Set("pm_err_log_path", err)
+	o.Set("pm_pid_path", a.PIDPath(in.ID))
+	o.Set("km_link", false)
+	o.Set("vizion_running", false)
+	o.Set(a.InstanceVar, in.Index)
+}
+
+func addState(o *Object, in event.Instance, a spec.App) {
+	o.Set("status", Status(in.Phase))
+	o.Set("pm_uptime", epoch(in.StartedAt))
+	options := &Object{}
+	if a.Runtime == spec.Node && o.Get("pmx") == true {
+		options = object("module_name", in.App, "module_version", Version)
+	}
+	o.Set("axm_actions", []any{})
+	o.Set("axm_monitor", &Object{})
+	o.Set("axm_options", options)
+	o.Set("axm_dynamic", &Object{})
+	o.Set("created_at", epoch(in.CreatedAt))
+	o.Set("pm_id", in.ID)
+	o.Set("restart_time", in.Restarts)
+	o.Set("unstable_restarts", in.Unstable)
+	version := a.Version
+	if version == "" {
+		version = "N/A"
+	}
+	o.Set("version", version)
+	if a.Mode == spec.Cluster {
+		o.Set("_pm2_version", Version)
+	}
+	if e := in.LastExit; e != nil {
+		o.Set("exit_code", max(0, e.Code))
+	}
+}
+
+// Status is the phase in PM2's words, which scripts and people know.
+func Status(p lifecycle.Phase) string {
+	switch p {
+	case lifecycle.Starting:
+		return "launching"
+	case lifecycle.Running:
+		return "online"
+	case lifecycle.Stopping:
+		return "stopping"
+	case lifecycle.Backoff:
+		return "waiting restart"
+	case lifecycle.Failed:
+		return "errored"
+	}
+	return "stopped"
+}
+
+func epoch(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// object makes an object of keys and values in turn.
+func object(kv ...any) *Object {
+	o := &Object{}
+	for i := 0; i < len(kv); i += 2 {
+		o.Set(kv[i].(string), kv[i+1])
+	}
+	return o
+}
+
+// plain is the value that a pointer to a number points at, else value.
+func plain(value any) any {
+	if n, ok := value.(*int); ok && n != nil {
+		return *n
+	}
+	return value
+}
+
+func some(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
