@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tendproc/tend/internal/event"
@@ -34,6 +35,10 @@ func Env(in event.Instance, a spec.App) *Object {
 	addPlaces(o, in, a)
 	for _, key := range slices.Sorted(maps.Keys(a.Env)) {
 		o.Set(key, a.Env[key])
+	}
+	if first, err := strconv.Atoi(a.Env[a.IncrementVar]); err == nil { // a number of its own
+		o.Get("env").(*Object).Set(a.IncrementVar, first+in.Index)
+		o.Set(a.IncrementVar, first+in.Index)
 	}
 	for key, value := range a.Shown {
 		o.Set(key, value)
@@ -102,7 +107,11 @@ func addAttributes(o *Object, in event.Instance, a spec.App) {
 		{"autostart", true, !a.NoAutostart},
 		{"autorestart", true, a.Autorestart},
 		{"stop_exit_codes", len(a.StopExitCodes) > 0, a.StopExitCodes},
-		{"watch", true, false},
+		{"watch", true, watched(in, a.Watch)},
+		{"ignore_watch", a.Watch.Ignore != nil, a.Watch.Ignore},
+		{"watch_delay", a.Watch.Delay > 0, a.Watch.Delay.Milliseconds()},
+		{"cron_restart", a.Cron != "", a.Cron},
+		{"increment_var", a.IncrementVar != "", a.IncrementVar},
 		{"max_restarts", a.MaxRestarts != spec.DefaultMaxRestarts, a.MaxRestarts},
 		{"instance_var", true, a.InstanceVar},
 		{"pmx", true, true},
@@ -119,6 +128,17 @@ func addAttributes(o *Object, in event.Instance, a spec.App) {
 			o.Set(kv.key, plain(kv.value))
 		}
 	}
+}
+
+// watched is false, true or the paths.
+func watched(in event.Instance, w spec.Watch) any {
+	switch {
+	case !w.On || !in.Watch:
+		return false
+	case len(w.Paths) > 0:
+		return w.Paths
+	}
+	return true
 }
 
 // addPlaces sets how and where it runs.
@@ -147,7 +167,11 @@ func addPlaces(o *Object, in event.Instance, a spec.App) {
 }
 
 func addState(o *Object, in event.Instance, a spec.App) {
-	o.Set("status", Status(in.Phase))
+	status := Status(in.Phase)
+	if in.Held { // until what it depends on is there
+		status = "launching"
+	}
+	o.Set("status", status)
 	o.Set("pm_uptime", epoch(in.StartedAt))
 	options := &Object{}
 	if a.Runtime == spec.Node && o.Get("pmx") == true {

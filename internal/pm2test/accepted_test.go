@@ -35,5 +35,6 @@ var accepted = []difference{
 	{"defaults of the daemon's environment", re(`^PM2_|stubborn\.sh$|^saw`), re(`(pm2_env\.|^env \d )(kill_timeout|shutdown_with_message|instance_var)`), "`PM2_KILL_TIMEOUT` and its like are shown in the record as what holds for the app."},
 	{"`-o` and `-e` at a restart", re(`opts|renamed|again`), re(`1\.pm2_env\.(error_file|out_file|pm_err_log_path|pm_out_log_path)`), "PM2 notes the new path in the record and goes on with the old file; tend takes the new one."},
 	{"`--shutdown-with-message` at a restart", nil, re(`^app .*"name":"opts","what":"(message|SIGINT)"`), "It counts from the new process on; PM2 stops the old one by it already."},
+	{"`--cron-restart 0`", nil, re(`pm2_env\.cron_restart`), "PM2 notes the 0 in the record; in tend's there is no pattern then."},
 	{"refused keys", re(`__proto__`), re(`^(exit|out|err)`), "`set __proto__…` is an error in tend; PM2 refuses it, and exits 0."},
 }

@@ -131,7 +131,7 @@ func (l *life) record() map[string]string {
 	now := time.Now()
 	env := pm2.Env(event.Instance{
 		ID: l.spawn.Key.ID, App: l.spawn.App.Name, Namespace: l.spawn.App.Namespace, Index: l.spawn.Index, Mode: l.spawn.App.Mode,
-		Phase: lifecycle.Starting, CreatedAt: now, StartedAt: now, Restarts: l.spawn.Restarts,
+		Phase: lifecycle.Starting, CreatedAt: now, StartedAt: now, Restarts: l.spawn.Restarts, Watch: l.spawn.App.Watch.On,
 	}, l.spawn.App)
 	told := map[string]string{}
 	for _, key := range env.Keys() {
