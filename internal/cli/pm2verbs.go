@@ -46,6 +46,14 @@ var pm2ActingVerbs = []verb{
 		topics: []topic{general}, run: pm2Send,
 	},
 	{
+		use: "attach ID [SEPARATOR]", short: "write to a process, and see what it writes", least: 1, most: -1,
+		topics: []topic{general}, run: runAttach,
+	},
+	{
+		use: "trigger NAME|ID|all ACTION [PARAMETER]", short: "call an action that an app offers", least: 2, most: -1,
+		topics: []topic{general}, run: runTrigger,
+	},
+	{
 		use: "sendSignal SIGNAL NAME|ID", short: "send a signal to a process", least: 2, most: -1,
 		topics: []topic{general}, run: pm2Signal,
 	},

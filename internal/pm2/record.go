@@ -1,6 +1,7 @@
 package pm2
 
 import (
+	"encoding/json"
 	"maps"
 	"math"
 	"path/filepath"
@@ -177,9 +178,23 @@ func addState(o *Object, in event.Instance, a spec.App) {
 	if a.Runtime == spec.Node && o.Get("pmx") == true {
 		options = object("module_name", in.App, "module_version", Version)
 	}
-	o.Set("axm_actions", []any{})
-	o.Set("axm_monitor", &Object{})
+	said := in.Said
+	if said == nil {
+		said = &event.Said{}
+	}
+	actions := make([]any, 0, len(said.Actions))
+	for _, raw := range said.Actions {
+		actions = append(actions, decoded(raw))
+	}
+	monitor := &Object{}
+	setAll(monitor, said.Monitor)
+	setAll(options, said.Options)
+	o.Set("axm_actions", actions)
+	o.Set("axm_monitor", monitor)
 	o.Set("axm_options", options)
+	if said.NodeVersion != "" {
+		o.Set("node_version", said.NodeVersion)
+	}
 	o.Set("axm_dynamic", &Object{})
 	o.Set("created_at", epoch(in.CreatedAt))
 	o.Set("pm_id", in.ID)
@@ -196,6 +211,22 @@ func addState(o *Object, in event.Instance, a spec.App) {
 	if e := in.LastExit; e != nil {
 		o.Set("exit_code", max(0, e.Code))
 	}
+}
+
+// setAll sets what a process told of itself.
+func setAll(o *Object, told map[string]json.RawMessage) {
+	for _, key := range slices.Sorted(maps.Keys(told)) {
+		o.Set(key, decoded(told[key]))
+	}
+}
+
+// decoded is a JSON value, or its text where it is none.
+func decoded(raw json.RawMessage) any {
+	v, err := Decode(raw)
+	if err != nil {
+		return string(raw)
+	}
+	return v
 }
 
 // Status is the phase in PM2's words, which scripts and people know.
