@@ -88,8 +88,12 @@ func sessionOwner(head []byte) (worker uint64, ok bool) {
 		if !whole && !more {
 			return 0, false // cut off
 		}
-		worker, err := strconv.ParseUint(string(id[bytes.LastIndexByte(id, '.')+1:]), 10, 64)
-		return worker, err == nil && bytes.IndexByte(id, '.') >= 0
+		dot := bytes.LastIndexByte(id, '.')
+		worker, err := strconv.ParseUint(string(id[dot+1:]), 10, 64)
+		if dot < 0 || err != nil {
+			return 0, false
+		}
+		return worker, true
 	}
 	return 0, false
 }

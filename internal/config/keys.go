@@ -94,9 +94,9 @@ var Keys = []Key{
 	{Name: "uid", Aliases: []string{"user"}, Kind: Text, Doc: "Run as this user; needs root", set: text(func(o *spec.Options) **string { return &o.UID })},
 	{Name: "gid", Kind: Text, Doc: "Run as this group; needs root", set: text(func(o *spec.Options) **string { return &o.GID })},
 
-	{Name: "log_file", Aliases: []string{"log"}, Kind: Anything, Doc: "A log of both streams besides", Later: "combined logs are not written yet"},
-	{Name: "log_type", Kind: Anything, Doc: "json: log lines as JSON", Later: "logs in JSON are not written yet"},
-	{Name: "pid_file", Aliases: []string{"pid"}, Kind: Anything, Doc: "File with the pid", Later: "pid files are not written yet"},
+	{Name: "log_file", Aliases: []string{"log"}, Kind: Text, Doc: "A log of both streams besides", set: text(func(o *spec.Options) **string { return &o.LogFile })},
+	{Name: "log_type", Kind: Text, Doc: "json: log lines as JSON", set: text(func(o *spec.Options) **string { return &o.LogType })},
+	{Name: "pid_file", Aliases: []string{"pid"}, Kind: Text, Doc: "File with the pid", set: text(func(o *spec.Options) **string { return &o.PIDFile })},
 	{Name: "pmx", Kind: Anything, Doc: "Inject the metrics agent", Later: "there is no metrics agent yet"},
 	{Name: "automation", Kind: Anything, Doc: "Inject the metrics agent", Later: "there is no metrics agent yet"},
 	{Name: "trace", Kind: Anything, Doc: "Trace requests", Later: "nothing is traced yet"},

@@ -41,6 +41,9 @@ var good = map[string]map[string]string{
 	"merge_logs":                {`true`: `{"merge_logs":true}`},
 	"log_date_format":           {`"YYYY"`: `{"log_date_format":"YYYY"}`},
 	"time":                      {`true`: `{"log_date_format":"YYYY-MM-DDTHH:mm:ss"}`, `false`: `{}`},
+	"log_file":                  {`"all.log"`: `{"log_file":"all.log"}`},
+	"log_type":                  {`"json"`: `{"log_type":"json"}`},
+	"pid_file":                  {`"x.pid"`: `{"pid_file":"x.pid"}`},
 	"disable_logs":              {`true`: `{"out_file":"/dev/null","error_file":"/dev/null"}`},
 	"log_mode":                  {`"raw"`: `{"log_mode":"raw"}`},
 	"memory_limit":              {`"512M"`: `{"memory_limit":"512M"}`, `1048576`: `{"memory_limit":"1048576"}`},
@@ -154,7 +157,7 @@ func TestEachKeyInEachSpelling(t *testing.T) {
 // A new option of an app needs a key here: give its row in Keys a setter, and a
 // row in the table above.
 func TestEachOptionHasAKey(t *testing.T) {
-	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true} // are about the command
+	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true, "NoLogs": true, "Shown": true} // are about the command, or PM2's record
 	for key, values := range good {
 		for value := range values {
 			o := reflect.ValueOf(read(t, one(key, value)).Apps[0].Options)
