@@ -29,6 +29,7 @@ type EventType int
 const (
 	WorkerOnline         EventType = iota + 1 // its runtime speaks; the program is about to run
 	WorkerDrains                              // it has the Preload: tell a later primary, in WorkerOptions
+	WorkerWaiting                             // on standby, it waits for Address: see Primary.Route
 	WorkerListening                           // it serves Address
 	WorkerListenFailed                        // it asked for Address and was answered with Err
 	WorkerClosedListener                      // it no longer serves Address
@@ -40,7 +41,7 @@ const (
 
 func (t EventType) String() string {
 	names := [...]string{
-		"none", "online", "drains", "listening", "listen failed", "closed listener",
+		"none", "online", "drains", "waiting", "listening", "listen failed", "closed listener",
 		"message", "pong", "leaving", "disconnected",
 	}
 	if t < 0 || int(t) >= len(names) {

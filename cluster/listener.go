@@ -69,6 +69,7 @@ type use struct {
 	worker    *worker
 	ask       int64 // the seq of the question that gave it the listener
 	hands     bool  // it is handed connections
+	waits     bool  // it has no answer yet, being on standby
 	listening bool  // it said that it serves
 }
 

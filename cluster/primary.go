@@ -42,6 +42,7 @@ type WorkerOptions struct {
 	Group     string // the app: fixed addresses are shared across groups, port 0 is not
 	Scheduler Scheduler
 	Sticky    bool // it has [StickyVar]
+	Standby   bool // its questions for sockets wait until Route; WorkerWaiting tells of the first
 	Drains    bool // of one to adopt: a former primary had its WorkerDrains
 }
 
@@ -142,6 +143,10 @@ func (p *Primary) Send(id uint64, message []byte) error {
 // Unroute gives the worker no new connections. What it closes from now on does
 // not close the sockets of its group.
 func (p *Primary) Unroute(id uint64) { p.post(func(d *dispatcher) { d.unroute(id) }) }
+
+// Route lets a worker on standby have the sockets that it waits for: it listens a
+// moment later. From now on it is a worker as any other.
+func (p *Primary) Route(id uint64) { p.post(func(d *dispatcher) { d.route(id) }) }
 
 // Disconnect unroutes the worker and tells it to go: it closes its servers,
 // finishes its connections and closes the channel (Event WorkerDisconnected).

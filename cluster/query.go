@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,10 +40,6 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	case l.path != "" && sys.SocketFile(l.path) != l.file:
 		err = d.renew(l, &m.Query)
 	}
-	var slot *slot
-	if err == nil && id.reusePort {
-		slot, err = d.occupy(w, l)
-	}
 	if err != nil {
 		d.refuse(w, m, err)
 		return
@@ -50,18 +47,35 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	if l.data == nil && m.Query.Data != nil {
 		l.data = bytes.Clone(m.Query.Data)
 	}
+	if !w.Standby {
+		d.admit(w, l, m)
+		return
+	}
+	d.join(l, use{worker: w, ask: m.Seq, waits: true})
+	d.note(l)
+	d.event(Event{Worker: w.ID, Type: WorkerWaiting, Address: l.address})
+}
+
+// admit answers a question for l, which is open.
+func (d *dispatcher) admit(w *worker, l *listener, m *wire.ClusterMessage) {
+	var slot *slot
+	var err error
+	if l.reusePort {
+		slot, err = d.occupy(w, l)
+	}
 	fd := -1
 	switch {
 	case slot != nil:
 		fd = slot.fd
-	case lends(w, id):
+	case lends(w, l.ident):
 		fd = l.fd
 	}
-	if fd < 0 && len(l.sources) == 0 {
-		if err := d.accept(l, l.fd); err != nil {
-			d.refuse(w, m, err)
-			return
-		}
+	if err == nil && fd < 0 && len(l.sources) == 0 {
+		err = d.accept(l, l.fd)
+	}
+	if err != nil {
+		d.refuse(w, m, err)
+		return
 	}
 	// Before the reply: if that ends the channel, the worker leaves all it uses.
 	// Nothing is handed to it before this round is over.
@@ -69,6 +83,29 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 	d.steer(l)
 	d.note(l)
 	d.reply(w, sent{listener: l, ask: m.Seq}, fd)
+}
+
+// route answers what a worker on standby waits for.
+func (d *dispatcher) route(id uint64) {
+	w := d.workers[id]
+	if w == nil {
+		return
+	}
+	w.Standby = false
+	for _, l := range slices.Clone(w.uses) {
+		u := l.use(w)
+		if u == nil || !u.waits || w.conn == nil {
+			continue
+		}
+		l.users = slices.DeleteFunc(l.users, func(o *use) bool { return o == u })
+		w.uses = slices.DeleteFunc(w.uses, func(o *listener) bool { return o == l })
+		d.admit(w, l, &wire.ClusterMessage{Seq: u.ask, Query: l.asked()})
+	}
+}
+
+// asked is the question for l, as far as a refusal repeats it.
+func (l *listener) asked() wire.Query {
+	return wire.Query{AddressType: l.kind, Address: l.ident.host, HasAddress: l.hasHost, Port: l.port}
 }
 
 // lends reports whether the worker gets the socket itself.
@@ -274,9 +311,7 @@ func (d *dispatcher) lendAgain(w *worker, s sent) {
 		return
 	}
 	d.leave(w, l)
-	d.refuse(w, &wire.ClusterMessage{Seq: s.ask, Query: wire.Query{
-		AddressType: l.kind, Address: l.ident.host, HasAddress: l.hasHost, Port: l.port,
-	}}, syscall.EMFILE)
+	d.refuse(w, &wire.ClusterMessage{Seq: s.ask, Query: l.asked()}, syscall.EMFILE)
 }
 
 // refuse answers with the errno of err.

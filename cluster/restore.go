@@ -70,7 +70,8 @@ type heldUse struct {
 	Ask       int64  `json:"ask"`
 	Hands     bool   `json:"hands,omitempty"`
 	Listening bool   `json:"listening,omitempty"`
-	Slot      int    `json:"slot"` // of reusePort; else -1
+	Waits     bool   `json:"waits,omitempty"` // on standby
+	Slot      int    `json:"slot"`            // of reusePort; else -1
 }
 
 // holdName is what the i-th socket of l is held under.
@@ -129,7 +130,7 @@ func (l *listener) record(i int) heldListener {
 	for _, u := range l.users {
 		slot := slices.IndexFunc(l.slots, func(s *slot) bool { return s.worker == u.worker })
 		h.Users = append(h.Users, heldUse{
-			Worker: u.worker.ID, Ask: u.ask, Hands: u.hands, Listening: u.listening, Slot: slot,
+			Worker: u.worker.ID, Ask: u.ask, Hands: u.hands, Listening: u.listening, Waits: u.waits, Slot: slot,
 		})
 	}
 	h.Users = append(h.Users, l.former...)
@@ -284,7 +285,7 @@ func (d *dispatcher) adopt(conn *ipc.Conn, o WorkerOptions) {
 	}
 	// Beyond all that a former primary can have sent: answers to that mean nothing here.
 	w.seq = time.Now().UnixMicro()
-	var serves []string
+	var serves, waits []string
 	for _, l := range d.table {
 		i := slices.IndexFunc(l.former, func(u heldUse) bool { return u.Worker == o.ID })
 		if i < 0 || w.conn == nil {
@@ -293,8 +294,11 @@ func (d *dispatcher) adopt(conn *ipc.Conn, o WorkerOptions) {
 		u := l.former[i]
 		l.former = slices.Delete(l.former, i, i+1)
 		d.rejoin(w, l, u)
-		if u.Listening {
+		switch {
+		case u.Listening:
 			serves = append(serves, l.address)
+		case u.Waits:
+			waits = append(waits, l.address)
 		}
 	}
 	if len(w.uses) > 0 {
@@ -303,6 +307,9 @@ func (d *dispatcher) adopt(conn *ipc.Conn, o WorkerOptions) {
 	slices.Sort(serves)
 	for _, address := range serves {
 		d.event(Event{Worker: w.ID, Type: WorkerListening, Address: address})
+	}
+	for _, address := range waits {
+		d.event(Event{Worker: w.ID, Type: WorkerWaiting, Address: address})
 	}
 }
 
@@ -318,7 +325,7 @@ func (d *dispatcher) rejoin(w *worker, l *listener, u heldUse) {
 			return
 		}
 	}
-	d.join(l, use{worker: w, ask: u.Ask, hands: u.Hands, listening: u.Listening})
+	d.join(l, use{worker: w, ask: u.Ask, hands: u.Hands, listening: u.Listening, waits: u.Waits})
 	d.steer(l)
 }
 
@@ -329,6 +336,9 @@ func (d *dispatcher) repeated(w *worker, l *listener, ask int64) bool {
 	u := l.use(w)
 	if u == nil || u.ask != ask {
 		return false
+	}
+	if u.waits {
+		return true // it goes on waiting
 	}
 	fd := -1
 	switch s := l.slot(w); {

@@ -38,6 +38,7 @@ var flagSpecs = []flagSpec{
 	{"exec-mode", "", "MODE", declare, "fork or cluster, where the choice made from -i and the interpreter is not meant"},
 	{"execute-command", "x", "", declare, "same as --exec-mode fork"},
 	{"scheduler", "", "HOW", declare, "how a cluster's workers get connections: rr (default), shared or reuseport"},
+	{"standby", "", "N", declare, "cluster: N more workers, booted and without traffic, one of which serves at once when another dies"},
 	{"sticky", "", "", declare, "cluster of Node workers: requests of a Socket.IO session go to the worker that has it, also during a reload"},
 	{"interpreter", "", "PROGRAM", declare, "runs the script; none runs the file itself"},
 	{"interpreter-args", "", "ARGS", declare, "arguments of the interpreter, split as a shell would"},

@@ -18,6 +18,9 @@ func status(in event.Instance) string {
 	if in.Held {
 		return "launching"
 	}
+	if in.Standby && in.Phase == lifecycle.Running {
+		return "standby"
+	}
 	return statusOf(in.Phase)
 }
 

@@ -60,7 +60,7 @@ func worker(args []string) int {
 }
 
 // serve starts workers and returns where they answer.
-func serve(t *testing.T, c *api.Client, scheduler string, n int) (url string) {
+func serve(t *testing.T, c *api.Client, scheduler string, n int, change ...func(*spec.Options)) (url string) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, scheduler)
@@ -68,9 +68,13 @@ func serve(t *testing.T, c *api.Client, scheduler string, n int) (url string) {
 		t.Fatal(err)
 	}
 	mode, instances, args := "cluster", strconv.Itoa(n), []string{"127.0.0.1:0"}
+	options := spec.Options{Mode: &mode, Instances: &instances, Args: &args, Scheduler: &scheduler}
+	for _, fn := range change {
+		fn(&options)
+	}
 	_, err := c.Start(t.Context(), spec.Start{
 		Word:    path,
-		Options: spec.Options{Mode: &mode, Instances: &instances, Args: &args, Scheduler: &scheduler},
+		Options: options,
 		Caller:  spec.Caller{Cwd: dir, Env: append(os.Environ(), proctest.RoleEnv("worker"))},
 	})
 	if err != nil {
@@ -115,6 +119,55 @@ func pidsOf(t *testing.T, c *api.Client) (pids []int, restarts int) {
 		pids, restarts = append(pids, in.PID), restarts+in.Restarts
 	}
 	return pids, restarts
+}
+
+// A worker on standby serves when another one dies, the one that a former daemon
+// had put there too.
+func TestStandby(t *testing.T) {
+	for _, scheduler := range []string{"rr", "shared", "reuseport"} {
+		t.Run(scheduler, func(t *testing.T) {
+			home := newHome(t)
+			c, info := ensure(t, home)
+			url := serve(t, c, scheduler, 1, func(o *spec.Options) { o.Standby = new(1) })
+			spare := 0
+			for _, id := range []int{0, 1, 0} {
+				serving := await(t, c, id, func(in event.Instance) bool { return in.Phase == lifecycle.Running && !in.Standby })
+				if got := answers(t, url); got != serving.PID {
+					t.Errorf("%d answers, not %d", got, serving.PID)
+				}
+				if spare != 0 && serving.PID != spare {
+					t.Errorf("%d serves, and %d was on standby", serving.PID, spare)
+				}
+				spare = await(t, c, 1-id, func(in event.Instance) bool { return in.Standby }).PID
+				c, info = crash(t, home, info.PID)
+				syscall.Kill(serving.PID, syscall.SIGKILL)
+				if got := answers(t, url); got != spare {
+					t.Errorf("%d answers after the death of %d, and not %d, which was on standby", got, serving.PID, spare)
+				}
+			}
+		})
+	}
+}
+
+// answers asks who serves, on a connection of its own. One that was begun by a
+// worker that is just dying is begun again.
+func answers(t *testing.T, url string) int {
+	t.Helper()
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for {
+		resp, err := client.Get(url)
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if pid, _ := strconv.Atoi(string(text)); err == nil {
+			return pid
+		}
+	}
 }
 
 // The daemon may die at any moment, again and again: no request is lost, and

@@ -65,6 +65,7 @@ type Instance struct {
 	ErrorFile string          `json:"error_file"`
 	Version   string          `json:"version,omitempty"` // of the app, by its package.json
 	Held      bool            `json:"held,omitempty"`    // its start waits for what it depends on; Reason names it
+	Standby   bool            `json:"standby,omitempty"` // it is ready and gets no traffic until another one dies
 	Watch     bool            `json:"watch,omitempty"`   // it is replaced when files change
 	CronAt    time.Time       `json:"cron_at,omitzero"`  // when its pattern comes due next
 	Said      *Said           `json:"said,omitempty"`    // what its process told of itself on its channel

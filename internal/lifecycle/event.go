@@ -28,6 +28,9 @@ type (
 	Reject  struct{} // the successor on trial goes
 	Permit  struct{} // what is held starts
 
+	// Admit: the life that is on standby, or about to be, gets what it waits for.
+	Admit struct{ Gen uint64 }
+
 	// Refuse: what is held will never start; Reason says why.
 	Refuse struct{ Reason string }
 )
@@ -54,6 +57,8 @@ type (
 	}
 	// Online: its runtime speaks.
 	Online struct{ Gen uint64 }
+	// Prepared: it is on standby, as far as to listen.
+	Prepared struct{ Gen uint64 }
 	// Listening: it serves an address.
 	Listening struct{ Gen uint64 }
 	// ListenFailed: it did not get the address it asked for, or its probe failed.
@@ -101,6 +106,8 @@ func (Adopted) event()      {}
 func (Lost) event()         {}
 func (SpawnFailed) event()  {}
 func (Online) event()       {}
+func (Prepared) event()     {}
+func (Admit) event()        {}
 func (Listening) event()    {}
 func (ListenFailed) event() {}
 func (Hung) event()         {}
@@ -119,6 +126,7 @@ type Action interface{ action() }
 type (
 	Spawn      struct{ Gen uint64 } // answered by Spawned or SpawnFailed
 	Cancel     struct{ Gen uint64 } // need not be spawned any more; if it is not, SpawnFailed answers
+	Route      struct{ Gen uint64 } // its standby is over: it may listen
 	Unroute    struct{ Gen uint64 } // no new connections
 	Disconnect struct{ Gen uint64 } // finish the old connections, then close the channel: within Policy.Drain
 	Terminate  struct{ Gen uint64 } // ask to end
@@ -128,6 +136,7 @@ type (
 
 func (Spawn) action()      {}
 func (Cancel) action()     {}
+func (Route) action()      {}
 func (Unroute) action()    {}
 func (Disconnect) action() {}
 func (Terminate) action()  {}

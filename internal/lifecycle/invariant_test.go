@@ -65,7 +65,7 @@ func (w *world) perform(t *rapid.T, a Action) {
 			t.Fatalf("forgets %v", w.procs)
 		}
 		w.forgot = true
-	case Cancel, Unroute, Disconnect:
+	case Cancel, Route, Unroute, Disconnect:
 	}
 }
 
@@ -106,6 +106,8 @@ func facts(gen uint64, is string) []Event {
 		return []Event{
 			Online{gen},
 			Listening{gen},
+			Prepared{gen},
+			Admit{gen},
 			ListenFailed{gen, "taken"},
 			Hung{gen, "no answer"},
 			Ready{gen},

@@ -60,10 +60,12 @@ type Life struct {
 	Stage     Stage     `json:"stage"`
 	SpawnedAt time.Time `json:"spawned_at,omitzero"`
 	OnlineAt  time.Time `json:"online_at,omitzero"`
-	Deadline  time.Time `json:"deadline,omitzero"` // of the stage
-	Overdue   bool      `json:"overdue,omitempty"` // counts as up, but never became ready
-	Trial     bool      `json:"trial,omitempty"`   // a successor that waits for Promote or Reject when it is ready
-	Trouble   string    `json:"trouble,omitempty"` // what it will mostly die of
+	Deadline  time.Time `json:"deadline,omitzero"`  // of the stage
+	Overdue   bool      `json:"overdue,omitempty"`  // counts as up, but never became ready
+	Trial     bool      `json:"trial,omitempty"`    // a successor that waits for Promote or Reject when it is ready
+	Trouble   string    `json:"trouble,omitempty"`  // what it will mostly die of
+	Waits     bool      `json:"waits,omitempty"`    // on standby: it has come as far as to listen, and may not yet
+	Admitted  bool      `json:"admitted,omitempty"` // it waited so, and was let in
 }
 
 // Role is what a life is to its instance. At most one is Current, and at most
@@ -101,6 +103,11 @@ func (f Failure) IsZero() bool { return f == Failure{} }
 
 // Leaves says that the process announced its end and takes the time it likes.
 func (l *Life) Leaves() bool { return l.Stage == Draining && l.Deadline.IsZero() }
+
+// InService says that the life has its part of the app's work, or is about to.
+func (l *Life) InService() bool {
+	return l != nil && (l.Stage == Serving && !l.Waits || l.Stage == Booting && l.Admitted)
+}
 
 // Current returns the life that fills the instance, nil if there is none.
 func (s *State) Current() *Life { return s.as(Current) }

@@ -68,6 +68,13 @@ func (m *step) handle(ev Event) {
 		m.spawnFailed(ev)
 	case Online:
 		m.online(ev)
+	case Prepared:
+		m.prepared(ev)
+	case Admit:
+		if l := m.s.Find(ev.Gen); l != nil && (l.Stage == Booting || l.Stage == Serving) {
+			l.Waits, l.Admitted = false, true
+			m.do(Route{l.Gen})
+		}
 	case Listening:
 		m.listening(ev)
 	case ListenFailed:
@@ -354,6 +361,16 @@ func (m *step) listening(ev Listening) {
 	if !m.p.WaitReady {
 		m.ready(l)
 	}
+}
+
+// prepared makes a life ready that has come as far as it may on standby.
+func (m *step) prepared(ev Prepared) {
+	l := m.s.Find(ev.Gen)
+	if l == nil || l.Stage != Booting || l.Role == Old {
+		return
+	}
+	l.Waits = true
+	m.ready(l)
 }
 
 // hung kills what serves no more. Its end is one as any other, with the reason.

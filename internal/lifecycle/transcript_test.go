@@ -103,7 +103,11 @@ func (pl *player) show() string {
 	s := &pl.s
 	text := fmt.Sprintf("= %v %v", s.Goal, s.Phase)
 	for _, l := range s.Lives {
-		text += fmt.Sprintf(" [%d %s %s]", l.Gen, l.Role, l.Stage)
+		text += fmt.Sprintf(" [%d %s %s", l.Gen, l.Role, l.Stage)
+		if l.Waits {
+			text += " waits"
+		}
+		text += "]"
 	}
 	if s.Restarts+s.Unstable > 0 {
 		text += fmt.Sprintf(" restarts=%d unstable=%d", s.Restarts, s.Unstable)
@@ -214,6 +218,10 @@ func parse(t *testing.T, words []string) Event {
 		return SpawnFailed{Gen: gen, Reason: "no such file", Final: rest == "final"}
 	case "online":
 		return Online{gen}
+	case "prepared":
+		return Prepared{gen}
+	case "admit":
+		return Admit{gen}
 	case "listening":
 		return Listening{gen}
 	case "listenfailed":

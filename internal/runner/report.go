@@ -23,6 +23,7 @@ type Spawn struct {
 	Index int      // number within the app
 	// Restarts and the rest of what the process is told of itself in its environment.
 	Restarts int
+	Standby  bool // of a cluster's worker: it is not to listen before Route
 	// PID is the process that a former daemon had for this life, if it had one:
 	// for Adopt, where nothing of the life is held.
 	PID int
@@ -51,6 +52,9 @@ type SpawnFailed struct{ Err error }
 
 // Online: the worker's runtime speaks on the channel; its program is about to run.
 type Online struct{}
+
+// Waiting: the worker is on standby and has come as far as to listen.
+type Waiting struct{}
 
 // Listening: the process serves this address ("tcp [::]:3000", "unix /run/x").
 type Listening struct{ Address string }
@@ -99,6 +103,7 @@ func (Adopted) report()      {}
 func (Lost) report()         {}
 func (SpawnFailed) report()  {}
 func (Online) report()       {}
+func (Waiting) report()      {}
 func (Listening) report()    {}
 func (ListenFailed) report() {}
 func (ProbeFailed) report()  {}

@@ -145,6 +145,13 @@ func (r *Runner) want(k Key, w wish) {
 	}
 }
 
+// Route lets a cluster's worker on standby have the sockets that it waits for.
+func (r *Runner) Route(k Key) {
+	if l := r.life(k); l != nil && l.worker != 0 {
+		r.options.Primary.Route(l.worker)
+	}
+}
+
 // Unroute gives a cluster's worker no new connections.
 func (r *Runner) Unroute(k Key) {
 	if l := r.life(k); l != nil && l.worker != 0 {
@@ -232,6 +239,8 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 	case cluster.WorkerDrains:
 		l.drains.Store(true)
 		l.noteSaid()
+	case cluster.WorkerWaiting:
+		l.report(Waiting{})
 	case cluster.WorkerListening:
 		l.report(Listening{Address: ev.Address})
 		if l.asks() {

@@ -36,6 +36,9 @@ const shellArgs = ` "$@"`
 // leastUptime bounds MinUptime: less cannot be told from not starting.
 const leastUptime = 100 * time.Millisecond
 
+// mostStandby bounds Standby.
+const mostStandby = 100
+
 // longest bounds every duration of an app.
 const longest = 30 * 24 * time.Hour
 
@@ -410,6 +413,15 @@ func (a *App) applyStop(_ Machine, o Options) error {
 	}
 	if o.Sticky != nil {
 		a.Sticky = *o.Sticky
+	}
+	if o.Standby != nil {
+		a.Standby = max(0, *o.Standby)
+		if *o.Standby < Reset || *o.Standby > mostStandby {
+			return &fault.Error{
+				Code: fault.Invalid, Field: "--standby", Message: strconv.Itoa(*o.Standby) + " is no number of processes to have ready",
+				Remedy: "Give a small one: 1 is enough for an app of which one worker dies at a time.",
+			}
+		}
 	}
 	if o.TreeKill != nil {
 		a.TreeKill = *o.TreeKill

@@ -200,6 +200,12 @@ func (a *App) settle(m Machine) error {
 	if err := a.checkSticky(); err != nil {
 		return err
 	}
+	if a.Standby > 0 && a.Mode != Cluster {
+		return &fault.Error{
+			Code: fault.Invalid, Field: "--standby", Message: "is for cluster mode, and this app runs in fork mode",
+			Remedy: "Give a number of instances: -i 2",
+		}
+	}
 	if err := a.checkIncrement(); err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func addWant(list []*want, a spec.App) []*want {
 		i = len(list)
 		list = append(list, &want{name: a.Name})
 	}
-	for range max(1, a.Instances) {
+	for range a.Processes() {
 		list[i].specs = append(list[i].specs, a)
 	}
 	return list

@@ -78,7 +78,7 @@ func (l *loop) start(w *wait, a spec.App, force bool) error {
 		return during("start "+a.Name, err)
 	}
 	if len(same) == 0 {
-		for range max(1, a.Instances) {
+		for range a.Processes() {
 			sl := l.create(a)
 			same = append(same, sl)
 			w.fresh = append(w.fresh, sl.id)

@@ -96,11 +96,15 @@ func (e *edge) Spawn(s runner.Spawn) {
 		return
 	}
 	e.procs[s.Key] = p
+	var listens runner.Report = runner.Listening{Address: "tcp :3000"}
+	if s.Standby {
+		listens = runner.Waiting{}
+	}
 	e.after(time.Millisecond, func() { e.report(s.Key, runner.Spawned{PID: p.pid}) })
 	for d, r := range map[time.Duration]runner.Report{
 		p.online:  runner.Online{},
 		p.refused: runner.ListenFailed{Address: "tcp :3000", Err: errors.New("address in use")},
-		p.listens: runner.Listening{Address: "tcp :3000"},
+		p.listens: listens,
 		p.ready:   runner.Ready{},
 		p.leaves:  runner.Leaving{},
 	} {
@@ -214,6 +218,11 @@ func (e *edge) Retain(apps []string) []runner.Key {
 		p.adopted = false
 	}
 	return nil
+}
+
+func (e *edge) Route(k runner.Key) {
+	e.note("route %d.%d", k.ID, k.Gen)
+	e.after(time.Millisecond, func() { e.tell(k, runner.Listening{Address: "tcp :3000"}) })
 }
 
 func (e *edge) Unroute(k runner.Key)    { e.note("unroute %d.%d", k.ID, k.Gen) }

@@ -77,6 +77,7 @@ func (l *loop) stepAs(sl *slot, ev lifecycle.Event, told event.Type) {
 	}
 	sl.settle()
 	l.permitDependents(sl.spec.Name)
+	l.enlist(sl)
 }
 
 func (l *loop) perform(sl *slot, a lifecycle.Action, before lifecycle.Phase) {
@@ -90,6 +91,8 @@ func (l *loop) perform(sl *slot, a lifecycle.Action, before lifecycle.Phase) {
 		if l.boots.cancel(key(a.Gen)) {
 			l.later(sl, lifecycle.SpawnFailed{Gen: a.Gen, Reason: "no longer wanted"})
 		}
+	case lifecycle.Route:
+		l.o.Runner.Route(key(a.Gen))
 	case lifecycle.Unroute:
 		l.o.Runner.Unroute(key(a.Gen))
 	case lifecycle.Disconnect:
@@ -111,14 +114,14 @@ func (l *loop) later(sl *slot, ev lifecycle.Event) {
 func (l *loop) spawn(sl *slot, gen uint64, urgent bool) {
 	a := sl.app()
 	if !a.PM2 { // PM2 tells what was declared
-		a.Instances = len(l.named(a.Name))
+		a.Instances = len(l.named(a.Name)) - a.Standby
 	}
 	restarts := sl.state.Restarts
 	if c := sl.state.Find(gen); c != nil && c.Role == lifecycle.Successor {
 		restarts++ // it counts as one when it takes over
 	}
 	l.held[a.Name] = true
-	s := runner.Spawn{Key: runner.Key{ID: sl.id, Gen: gen}, App: a, Index: sl.index, Restarts: restarts}
+	s := runner.Spawn{Key: runner.Key{ID: sl.id, Gen: gen}, App: a, Index: sl.index, Restarts: restarts, Standby: a.Standby > 0}
 	if costly(a) {
 		l.boots.add(s, urgent)
 		return
@@ -283,7 +286,7 @@ func (l *loop) declared() []event.App {
 			i = len(apps)
 			at[sl.spec.Name] = i
 			apps = append(apps, event.App{Spec: sl.spec})
-			apps[i].Spec.Instances = 0
+			apps[i].Spec.Instances = -sl.spec.Standby
 		}
 		a := &apps[i]
 		if !sl.same(a.Spec) {

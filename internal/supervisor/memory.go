@@ -220,9 +220,10 @@ func (l *loop) restoreLives(sl *slot) {
 		if sl.next != nil && life.Gen >= sl.nextGen {
 			a = *sl.next
 		}
-		a.Instances = len(l.named(a.Name))
+		a.Instances = len(l.named(a.Name)) - a.Standby
 		s := runner.Spawn{
 			Key: runner.Key{ID: sl.id, Gen: life.Gen}, App: a, Index: sl.index, Restarts: sl.state.Restarts, PID: life.PID,
+			Standby: a.Standby > 0 && !life.Admitted && (life.Stage == lifecycle.Spawning || life.Stage == lifecycle.Booting),
 		}
 		if !l.o.Runner.Adopt(s) {
 			l.step(sl, lifecycle.Lost{Gen: life.Gen})

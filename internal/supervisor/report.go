@@ -36,6 +36,9 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 	case runner.Online:
 		l.boots.ends(k, bootOnline)
 		l.step(sl, lifecycle.Online{Gen: k.Gen})
+	case runner.Waiting:
+		l.boots.ends(k, 0)
+		l.waiting(sl, k.Gen)
 	case runner.Listening:
 		l.boots.ends(k, 0)
 		l.listening(sl, k.Gen, r.Address)

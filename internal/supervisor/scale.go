@@ -33,10 +33,12 @@ func (l *loop) scale(w *wait, app, number string) error {
 		}
 		return err
 	}
-	n, err := spec.ScaleTo(number, len(list))
+	standby := list[0].spec.Standby
+	n, err := spec.ScaleTo(number, len(list)-standby)
 	if err != nil {
 		return err
 	}
+	n += standby
 	if err := l.conflict([]int{list[0].id}); err != nil {
 		return err
 	}

@@ -153,6 +153,7 @@ func (sl *slot) look() event.Instance {
 	}
 	in.Watch, in.CronAt, in.Held = sl.spec.Watch.On, st.CronAt, st.Held != ""
 	if c := st.Current(); c != nil {
+		in.Standby = c.Waits
 		in.PID = c.PID
 		in.StartedAt = c.SpawnedAt
 	}

@@ -38,6 +38,7 @@ type Runner interface {
 	Retain(apps []string) []runner.Key
 	Terminate(k runner.Key)
 	Kill(k runner.Key)
+	Route(k runner.Key)
 	Unroute(k runner.Key)
 	Disconnect(k runner.Key)
 	Release(app string)
