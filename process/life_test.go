@@ -150,6 +150,13 @@ func lifeOf(t *testing.T, how string, sig syscall.Signal) (said, trace string, s
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	// A signal that is ignored here, as under nohup, would be ignored there: one that is
+	// handled here is not.
+	handled := make(chan os.Signal, 1)
+	if sig != 0 {
+		signal.Notify(handled, sig)
+		defer signal.Stop(handled)
+	}
 	cmd := exec.CommandContext(ctx, proctest.Self(), how)
 	cmd.Env = append(os.Environ(), proctest.RoleEnv("life"))
 	var stderr strings.Builder

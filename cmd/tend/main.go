@@ -11,6 +11,7 @@ import (
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/cli"
 	"github.com/tendproc/tend/internal/daemon"
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/sys"
 )
@@ -60,6 +61,8 @@ func fail(err error) {
 type reach string
 
 func (r reach) Home() string { return string(r) }
+
+func (r reach) Ending(info event.Info) func(context.Context) { return daemon.Ending(info) }
 
 func (r reach) Connect(ctx context.Context) (api.Service, error) {
 	return daemon.Connect(ctx, string(r))

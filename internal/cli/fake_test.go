@@ -34,6 +34,8 @@ var _ api.Service = (*fakeService)(nil)
 
 func (d fakeDaemon) Home() string { return "/home/ann/.local/state/tend" }
 
+func (d fakeDaemon) Ending(event.Info) func(context.Context) { return func(context.Context) {} }
+
 func (d fakeDaemon) Connect(context.Context) (api.Service, error) {
 	if d.down {
 		return nil, &fault.Error{Code: fault.Unavailable, Message: "no daemon answers"}

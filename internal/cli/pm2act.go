@@ -208,7 +208,7 @@ func pm2Kill(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	if err := svc.Kill(ctx); err != nil {
+	if err := c.end(ctx, svc); err != nil {
 		return err
 	}
 	c.done("all applications and the daemon are stopped")

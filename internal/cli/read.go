@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 )
@@ -130,13 +131,27 @@ func runKill(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	if err := svc.Kill(ctx); err != nil {
+	if err := c.end(ctx, svc); err != nil {
 		return err
 	}
 	if c.values.on("json") {
 		return c.json(map[string]bool{"killed": true})
 	}
 	c.done("all apps and the daemon are stopped")
+	return nil
+}
+
+// end stops everything and the daemon, and waits until its home is nobody's.
+func (c *command) end(ctx context.Context, svc api.Service) error {
+	info, err := svc.Ping(ctx)
+	if err != nil {
+		return err
+	}
+	ended := c.daemon.Ending(info)
+	if err := svc.Kill(ctx); err != nil {
+		return err
+	}
+	ended(ctx)
 	return nil
 }
 

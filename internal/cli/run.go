@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
@@ -44,6 +45,9 @@ type Daemon interface {
 	Connect(ctx context.Context) (api.Service, error)
 	// Ensure is Connect, but starts a daemon where none answers.
 	Ensure(ctx context.Context) (api.Service, error)
+	// Ending is called before a daemon is told to end; what it returns waits until
+	// nothing of it is left.
+	Ending(info event.Info) func(ctx context.Context)
 	// Home is the folder that holds its socket and logs.
 	Home() string
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/sys"
@@ -166,4 +167,29 @@ func openLog(at seat) (*os.File, error) {
 		return nil, keeper.HomeFault(at.home, err)
 	}
 	return f, nil
+}
+
+// lastMoment bounds the wait for a daemon and its keeper that were told to end.
+const lastMoment = 10 * time.Second
+
+// Ending takes hold of the daemon and its keeper, before they are told to end. What
+// it returns waits until both have ended: from then on the home is nobody's.
+func Ending(info event.Info) (wait func(ctx context.Context)) {
+	var held []*sys.PidFD
+	for _, pid := range []int{info.PID, info.KeeperPID} {
+		if pid == 0 {
+			continue
+		}
+		if p, err := sys.OpenPidFD(pid); err == nil { // else it has ended, or nobody here can tell
+			held = append(held, p)
+		}
+	}
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, lastMoment)
+		defer cancel()
+		for _, p := range held {
+			_ = p.Ended(ctx) // late: the kill itself has succeeded
+			p.Close()
+		}
+	}
 }
