@@ -156,6 +156,9 @@ func (d *dispatcher) answered(w *worker, seq int64, accepted bool) {
 		if seat != nil {
 			seat.accepted()
 		}
+		if w.taken++; w.Worn > 0 && w.taken%w.Worn == 0 {
+			d.event(Event{Worker: w.ID, Type: WorkerWorn})
+		}
 	} else {
 		if seat != nil {
 			seat.refused(d.now)

@@ -28,11 +28,16 @@ var Preload string
 // is bundled into the program they end as without stickiness.
 const StickyVar = "TEND_STICKY"
 
+// WornVar is a variable that has a worker with the [Preload] count the connections
+// that it accepts by itself: WorkerWorn tells when they are as many as it says.
+const WornVar = "TEND_WORN"
+
 // What the preload and the primary say to each other; see preload.cjs.
 const (
 	actHello   = "hello"
 	actDrained = "drained"
 	actPong    = "pong"
+	actWorn    = "worn"
 )
 
 // Ping asks the worker whether its event loop turns: WorkerPong tells that it does.
@@ -79,6 +84,8 @@ func (d *dispatcher) preload(w *worker, f *ipc.Frame) {
 		d.event(Event{Worker: w.ID, Type: WorkerDrains})
 	case actDrained:
 		d.disconnect(w.ID)
+	case actWorn:
+		d.event(Event{Worker: w.ID, Type: WorkerWorn})
 	case actPong:
 		d.event(Event{Worker: w.ID, Type: WorkerPong})
 	}

@@ -209,6 +209,29 @@ func TestNodePing(t *testing.T) {
 	})
 }
 
+// A worker that accepts by itself tells each time it has taken its number of connections.
+func TestNodeWorn(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "http", Shared)
+		k.env = append(k.env, WornVar+"=3")
+		id := k.worker()
+		for range 2 {
+			for range 3 {
+				if k.ev.has(id, WorkerWorn) {
+					t.Fatal("too early")
+				}
+				resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", k.port))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close() // unread: the connection is not kept
+				http.DefaultClient.CloseIdleConnections()
+			}
+			k.ev.of(id, WorkerWorn)
+		}
+	})
+}
+
 // The preload is nothing that a program could see.
 func TestNodePreloadIsInert(t *testing.T) {
 	eachNode(t, func(t *testing.T, node string) {

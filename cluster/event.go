@@ -35,6 +35,7 @@ const (
 	WorkerClosedListener                      // it no longer serves Address
 	WorkerMessage                             // the program sent Message
 	WorkerPong                                // it answered Primary.Ping
+	WorkerWorn                                // it has taken so many connections, again and again: see WorkerOptions.Worn and WornVar
 	WorkerLeaving                             // it announced that it is going
 	WorkerDisconnected                        // its channel ended: the last event of the worker
 )
@@ -42,7 +43,7 @@ const (
 func (t EventType) String() string {
 	names := [...]string{
 		"none", "online", "drains", "waiting", "listening", "listen failed", "closed listener",
-		"message", "pong", "leaving", "disconnected",
+		"message", "pong", "worn", "leaving", "disconnected",
 	}
 	if t < 0 || int(t) >= len(names) {
 		return "EventType(" + strconv.Itoa(int(t)) + ")"

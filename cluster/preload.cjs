@@ -6,6 +6,7 @@
 //   worker  ── {cmd:"NODE_TEND",act:"drained"} ────────▶ primary   none is left
 //   primary ── {cmd:"NODE_TEND",act:"ping"} ───────────▶ worker    does your event loop turn?
 //   worker  ── {cmd:"NODE_TEND",act:"pong"} ───────────▶ primary
+//   worker  ── {cmd:"NODE_TEND",act:"worn"} ───────────▶ primary   it has accepted TEND_WORN connections
 //
 // Node hides messages whose cmd begins with NODE_ from the program.
 //
@@ -29,6 +30,9 @@ function install(cluster) {
   let told = false;
   const sticky = process.env.TEND_STICKY ? stick(cluster, process.env.TEND_STICKY, () => { if (draining) look(); }) : null;
   delete process.env.TEND_STICKY;
+  const worn = +process.env.TEND_WORN || 0;
+  let taken = 0; // connections
+  delete process.env.TEND_WORN;
 
   const say = (message) => { try { process.send({ cmd: 'NODE_TEND', ...message }, () => {}); } catch {} };
   const keep = (set, item) => { set.add(item); item.once('close', () => set.delete(item)); };
@@ -45,6 +49,7 @@ function install(cluster) {
   };
   dc.subscribe('net.server.socket', ({ socket }) => {
     sockets.add(socket);
+    if (worn > 0 && ++taken % worn === 0) say({ act: 'worn' });
     socket.once('close', () => { sockets.delete(socket); if (draining) look(); });
   });
   dc.subscribe('http.server.request.start', ({ response }) => { if (draining) last(response); });

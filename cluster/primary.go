@@ -42,6 +42,7 @@ type WorkerOptions struct {
 	Group     string // the app: fixed addresses are shared across groups, port 0 is not
 	Scheduler Scheduler
 	Sticky    bool // it has [StickyVar]
+	Worn      int  // with round-robin: WorkerWorn tells that it took so many connections; 0 for never
 	Standby   bool // its questions for sockets wait until Route; WorkerWaiting tells of the first
 	Drains    bool // of one to adopt: a former primary had its WorkerDrains
 }

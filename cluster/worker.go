@@ -16,6 +16,7 @@ type worker struct {
 	seq     int64 // of the next message to it
 	bun     bool  // it speaks Bun's dialect
 	leaving bool  // it said that it goes
+	taken   int   // connections that it was handed and took
 	load    load
 	sent    ledger
 	uses    []*listener // those it was given and has not closed

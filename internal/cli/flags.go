@@ -38,6 +38,7 @@ var flagSpecs = []flagSpec{
 	{"exec-mode", "", "MODE", declare, "fork or cluster, where the choice made from -i and the interpreter is not meant"},
 	{"execute-command", "x", "", declare, "same as --exec-mode fork"},
 	{"scheduler", "", "HOW", declare, "how a cluster's workers get connections: rr (default), shared or reuseport"},
+	{"max-connections", "", "N", declare, "cluster: replace a worker that took N connections, give or take a tenth; its successor is up first"},
 	{"standby", "", "N", declare, "cluster: N more workers, booted and without traffic, one of which serves at once when another dies"},
 	{"sticky", "", "", declare, "cluster of Node workers: requests of a Socket.IO session go to the worker that has it, also during a reload"},
 	{"interpreter", "", "PROGRAM", declare, "runs the script; none runs the file itself"},

@@ -83,6 +83,7 @@ var Keys = []Key{
 	{Name: "shutdown_with_message", Kind: Switch, Doc: "Ask it to end by the IPC message \"shutdown\" in place of a signal", set: toggle(func(o *spec.Options) **bool { return &o.StopMessage })},
 	{Name: "drain", Kind: Switch, Doc: "Load tend's preload into Node workers, to leave unnoticed; true by default", set: toggle(func(o *spec.Options) **bool { return &o.Drain })},
 	{Name: "sticky", Kind: Switch, Doc: "Requests of a Socket.IO session go to the worker that has it", set: toggle(func(o *spec.Options) **bool { return &o.Sticky })},
+	{Name: "max_connections", Kind: Number, Doc: "Cluster: replace a worker that took so many connections, give or take a tenth", set: count(func(o *spec.Options) **int { return &o.MaxConnections })},
 	{Name: "standby", Kind: Number, Doc: "Cluster: so many more workers, booted and without traffic, for when one dies", set: count(func(o *spec.Options) **int { return &o.Standby })},
 	{Name: "drain_timeout", Kind: Duration, Doc: "How long a replaced worker may take to finish its connections", set: lasting(func(o *spec.Options) **time.Duration { return &o.DrainTimeout })},
 

@@ -149,6 +149,29 @@ func TestStandby(t *testing.T) {
 	}
 }
 
+// A worker that has taken its connections is replaced, and no request notices.
+func TestWorkersWearOut(t *testing.T) {
+	home := newHome(t)
+	c, _ := ensure(t, home)
+	url := serve(t, c, "rr", 1, func(o *spec.Options) { o.MaxConnections = new(50) })
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	workers := map[string]int{}
+	for len(workers) < 3 {
+		resp, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if workers[string(pid)]++; workers[string(pid)] > 2000 {
+			t.Fatalf("%v: one of them is never replaced", workers)
+		}
+	}
+}
+
 // answers asks who serves, on a connection of its own. One that was begun by a
 // worker that is just dying is begun again.
 func answers(t *testing.T, url string) int {

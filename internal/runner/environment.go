@@ -25,7 +25,7 @@ import (
 // the environment was copied from.
 var foreign = []string{
 	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "WATCH_REPORT_DEPENDENCIES", child.MarkerVar,
-	cluster.StickyVar, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+	cluster.StickyVar, cluster.WornVar, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
 }
 
 // program says what is executed for an app.
@@ -62,6 +62,16 @@ func (l *life) preload() []string {
 		return nil
 	}
 	return []string{"--require", path}
+}
+
+// worn is after how many connections the worker is to be replaced, give or take a
+// tenth by its number, so that not all go at once; 0 for never.
+func (l *life) worn() int {
+	n := l.spawn.App.MaxConnections
+	if n == 0 || l.worker == 0 {
+		return 0
+	}
+	return max(1, n-n/10+int(l.worker*0x9e3779b97f4a7c15%uint64(n/5+1)))
 }
 
 // sticky says that requests of a session are to reach the worker that has it.
@@ -120,6 +130,9 @@ func (l *life) addDoors(env map[string]string) {
 		if app.HangTimeout > 0 {
 			env["WATCHDOG_USEC"] = strconv.FormatInt(app.HangTimeout.Microseconds(), 10)
 		}
+	}
+	if n := l.worn(); n > 0 && app.Scheduler != spec.RoundRobin {
+		env[cluster.WornVar] = strconv.Itoa(n)
 	}
 	if l.sticky() {
 		env[cluster.StickyVar] = filepath.Dir(l.session())

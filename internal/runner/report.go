@@ -73,6 +73,9 @@ type ProbeFailed struct{ Err error }
 // app's hang timeout. It is told once.
 type Hung struct{}
 
+// Worn: the worker has taken about as many connections as its app lets it.
+type Worn struct{}
+
 // Ready: the process said so on the channel (the message "ready") or its notify
 // socket, or its probe succeeded.
 type Ready struct{}
@@ -108,6 +111,7 @@ func (Listening) report()    {}
 func (ListenFailed) report() {}
 func (ProbeFailed) report()  {}
 func (Hung) report()         {}
+func (Worn) report()         {}
 func (Ready) report()        {}
 func (Message) report()      {}
 func (Leaving) report()      {}

@@ -246,6 +246,8 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 		if l.asks() {
 			l.watchOver()
 		}
+	case cluster.WorkerWorn:
+		l.report(Worn{})
 	case cluster.WorkerPong:
 		l.lives()
 	case cluster.WorkerListenFailed:

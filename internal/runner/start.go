@@ -244,7 +244,7 @@ func (l *life) joinCluster(conn *ipc.Conn) error {
 	}
 	return add(conn, cluster.WorkerOptions{
 		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
-		Sticky: l.sticky(), Drains: l.drains.Load(), Standby: l.spawn.Standby,
+		Sticky: l.sticky(), Drains: l.drains.Load(), Standby: l.spawn.Standby, Worn: l.worn(),
 	})
 }
 

@@ -48,15 +48,16 @@ type App struct {
 	LogDate   string `json:"log_date_format,omitempty"` // day.js tokens; "" for raw lines
 	LogMode   string `json:"log_mode,omitempty"`        // "" or "raw": O_APPEND files given to the child
 
-	Autorestart   bool          `json:"autorestart"`
-	MaxRestarts   int           `json:"max_restarts"`  // unstable restarts before Failed; default 16
-	MinUptime     time.Duration `json:"min_uptime"`    // shorter lives count as unstable; default 1s
-	RestartDelay  time.Duration `json:"restart_delay"` // fixed pause before every restart; default 0
-	Backoff       time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
-	StopExitCodes []int         `json:"stop_exit_codes,omitempty"`
-	MaxMemory     uint64        `json:"max_memory_restart,omitempty"` // bytes of a process tree above which it is replaced; 0 for any
-	HangTimeout   time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never
-	MaxAge        time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
+	Autorestart    bool          `json:"autorestart"`
+	MaxRestarts    int           `json:"max_restarts"`  // unstable restarts before Failed; default 16
+	MinUptime      time.Duration `json:"min_uptime"`    // shorter lives count as unstable; default 1s
+	RestartDelay   time.Duration `json:"restart_delay"` // fixed pause before every restart; default 0
+	Backoff        time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
+	StopExitCodes  []int         `json:"stop_exit_codes,omitempty"`
+	MaxMemory      uint64        `json:"max_memory_restart,omitempty"` // bytes of a process tree above which it is replaced; 0 for any
+	HangTimeout    time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never
+	MaxAge         time.Duration `json:"max_age,omitempty"`            // a process that is older is replaced, give or take a tenth; 0 for never
+	MaxConnections int           `json:"max_connections,omitempty"`    // a worker that took more, give or take a tenth, is replaced; 0 for any
 
 	MemoryLimit uint64  `json:"memory_limit,omitempty"` // bytes that the kernel lets a process tree have; 0 for any
 	CPULimit    float64 `json:"cpu_limit,omitempty"`    // CPUs that it lets it use, as 0.5; 0 for all

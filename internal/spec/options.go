@@ -414,6 +414,11 @@ func (a *App) applyStop(_ Machine, o Options) error {
 	if o.Sticky != nil {
 		a.Sticky = *o.Sticky
 	}
+	if o.MaxConnections != nil {
+		if a.MaxConnections = max(0, *o.MaxConnections); *o.MaxConnections < Reset {
+			return negative("--max-connections", strconv.Itoa(*o.MaxConnections))
+		}
+	}
 	if o.Standby != nil {
 		a.Standby = max(0, *o.Standby)
 		if *o.Standby < Reset || *o.Standby > mostStandby {

@@ -61,6 +61,7 @@ type Options struct {
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`
 	Sticky          *bool             `json:"sticky,omitempty"`
+	MaxConnections  *int              `json:"max_connections,omitempty"`
 	Standby         *int              `json:"standby,omitempty"`
 	DrainTimeout    *time.Duration    `json:"drain_timeout,omitempty"`
 	TreeKill        *bool             `json:"treekill,omitempty"`

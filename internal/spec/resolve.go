@@ -200,6 +200,12 @@ func (a *App) settle(m Machine) error {
 	if err := a.checkSticky(); err != nil {
 		return err
 	}
+	if a.MaxConnections > 0 && (a.Mode != Cluster || a.Scheduler != "" && a.Scheduler != RoundRobin && (a.Runtime != Node || !a.Drain)) {
+		return &fault.Error{
+			Code: fault.Invalid, Field: "--max-connections", Message: "nobody counts the connections of these processes",
+			Remedy: "It is for clusters: of Node workers with the preload, or of any with the scheduler rr. --max-age is for all.",
+		}
+	}
 	if a.Standby > 0 && a.Mode != Cluster {
 		return &fault.Error{
 			Code: fault.Invalid, Field: "--standby", Message: "is for cluster mode, and this app runs in fork mode",

@@ -48,6 +48,10 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 		l.step(sl, lifecycle.ListenFailed{Gen: k.Gen, Reason: "probe " + sl.app().Probe + ": " + r.Err.Error()})
 	case runner.Hung:
 		l.step(sl, lifecycle.Hung{Gen: k.Gen, Reason: "did not answer for " + sl.spec.HangTimeout.String()})
+	case runner.Worn:
+		if c := sl.state.Current(); c != nil && c.Gen == k.Gen {
+			l.step(sl, lifecycle.Recycle{})
+		}
 	case runner.Ready:
 		l.boots.ends(k, 0)
 		l.step(sl, lifecycle.Ready{Gen: k.Gen})
