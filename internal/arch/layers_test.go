@@ -16,7 +16,7 @@ var rows = [][]string{
 	3:  {"ipc", "internal/procs", "internal/machine", "internal/watch", "internal/pm2"},
 	4:  {"child", "process", "thread"},
 	5:  {"cluster", "pool", "isolate", "internal/logs", "internal/cgroup"},
-	6:  {"internal/keeper", "internal/runner", "internal/state"},
+	6:  {"internal/keeper", "internal/runner", "internal/state", "internal/static"},
 	7:  {"internal/supervisor", "internal/api"},
 	8:  {},
 	9:  {"internal/daemon", "internal/cli"},
