@@ -19,6 +19,7 @@ const (
 	checking
 	filed // how a configuration file is read
 	listing
+	serving // serve
 	logging
 	ignored // for PM2's sake: what it asks for is so anyway
 )
@@ -98,6 +99,12 @@ var flagSpecs = []flagSpec{
 	{"schema", "", "", checking, "print the JSON Schema of configuration files"},
 	{"mini-list", "m", "", listing, "plain blocks in place of a table"},
 	{"sort", "", "FIELD", listing, "order: name, namespace, pid, id, cpu, memory, uptime or status, with :desc to turn it round"},
+	{"port", "", "PORT", serving, "port to serve on (default 8080)"},
+	{"host", "", "ADDRESS", serving, "address to serve on (default 0.0.0.0)"},
+	{"spa", "", "", serving, "answer unknown paths by index.html"},
+	{"ftp", "", "", serving, "list folders that have no index.html"},
+	{"basic-auth-username", "", "NAME", serving, "let in only who gives this name"},
+	{"basic-auth-password", "", "WORD", serving, "and this password"},
 	{"lines", "", "N", logging, "how many lines of the end of each file (default 15)"},
 	{"nostream", "", "", logging, "end after those lines; do not follow"},
 	{"err", "", "", logging, "standard error only"},

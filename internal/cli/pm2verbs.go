@@ -26,6 +26,10 @@ var pm2ActingVerbs = []verb{
 		topics: []topic{declare, general}, run: runFile(spec.Reloading),
 	},
 	{
+		use: "serve [PATH] [PORT]", aliases: []string{"expose"}, short: "serve the files of a folder", most: 2,
+		topics: []topic{general}, run: runServe,
+	},
+	{
 		use: "stop NAME|ID|NAMESPACE|all…", short: "stop apps, and keep them in the list", least: 1, most: -1,
 		topics: []topic{general}, run: act("stopped", serviceStop),
 	},

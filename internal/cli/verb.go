@@ -60,7 +60,7 @@ var laterVerbs = []string{
 	"prettylist", "reloadLogs", "save",
 	"dump", "cleardump", "resurrect", "init", "ecosystem", "set", "multiset", "get", "conf",
 	"config", "unset", "install", "module:install", "uninstall", "module:uninstall", "monitor", "unmonitor", "link",
-	"unlink", "serve", "expose", "startup", "unstartup", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
+	"unlink", "startup", "unstartup", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
 	"module:update", "module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
 	"plus", "register", "logrotate", "slist", "sysinfos", "monit", "imonit", "dashboard", "dash", "pull", "forward",
 	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
@@ -95,6 +95,17 @@ tend start ecosystem.config.js --env production --only web,mail
 tend start worker.py -i 2 --env Q=mail     # two processes
 tend start ./server --exec-mode cluster -i 4  # a Go program using tend's cluster package
 tend start "npm run dev" --name dev        # a shell line`,
+	},
+	{
+		use: "serve [PATH] [PORT]", aliases: []string{"expose"}, short: "Serve the files of a folder", most: 2,
+		topics: []topic{serving, general}, run: runServe,
+		long: `An app of tend's own serves the folder PATH (this one) on PORT (8080), called
+static-page-server-PORT unless --name says otherwise. A folder is answered by its
+index.html, what is not there by the folder's 404.html. Hidden files, and links
+that lead out of the folder, are not served.`,
+		example: `tend serve                         # this folder, on 8080
+tend serve ./dist 3000 --spa       # unknown paths are answered by index.html
+tend serve ./files --ftp --basic-auth-username ann --basic-auth-password secret`,
 	},
 	{
 		use: "stop NAME|ID|FILE|all…", short: "Stop apps, and keep them in the list", least: 1, most: -1,

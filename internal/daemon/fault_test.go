@@ -130,23 +130,57 @@ func TestStandby(t *testing.T) {
 			c, info := ensure(t, home)
 			url := serve(t, c, scheduler, 1, func(o *spec.Options) { o.Standby = new(1) })
 			spare := 0
-			for _, id := range []int{0, 1, 0} {
-				serving := await(t, c, id, func(in event.Instance) bool { return in.Phase == lifecycle.Running && !in.Standby })
-				if got := answers(t, url); got != serving.PID {
-					t.Errorf("%d answers, not %d", got, serving.PID)
+			for range 3 {
+				serving, waiting := roles(t, c)
+				if got := answers(t, url); got != serving {
+					t.Errorf("%d answers, not %d", got, serving)
 				}
-				if spare != 0 && serving.PID != spare {
-					t.Errorf("%d serves, and %d was on standby", serving.PID, spare)
+				if spare != 0 && serving != spare {
+					t.Errorf("%d serves, and %d was on standby", serving, spare)
 				}
-				spare = await(t, c, 1-id, func(in event.Instance) bool { return in.Standby }).PID
+				spare = waiting
 				c, info = crash(t, home, info.PID)
-				syscall.Kill(serving.PID, syscall.SIGKILL)
+				syscall.Kill(serving, syscall.SIGKILL)
 				if got := answers(t, url); got != spare {
-					t.Errorf("%d answers after the death of %d, and not %d, which was on standby", got, serving.PID, spare)
+					t.Errorf("%d answers after the death of %d, and not %d, which was on standby", got, serving, spare)
 				}
 			}
 		})
 	}
+}
+
+// roles waits until one of two workers serves and the other is on standby.
+func roles(t *testing.T, c *api.Client) (serving, waiting int) {
+	t.Helper()
+	found := errors.New("found")
+	all := map[int]event.Instance{}
+	err := c.Watch(t.Context(), func(ev event.Event) error {
+		if ev.Snapshot != nil {
+			for _, in := range ev.Snapshot.Instances {
+				all[in.ID] = in
+			}
+		} else if ev.Instance != nil {
+			all[ev.Instance.ID] = *ev.Instance
+		}
+		serving, waiting = 0, 0
+		for _, in := range all {
+			switch {
+			case in.Phase != lifecycle.Running:
+			case in.Standby:
+				waiting = in.PID
+			default:
+				serving = in.PID
+			}
+		}
+		if serving != 0 && waiting != 0 {
+			return found
+		}
+		return nil
+	})
+	if !errors.Is(err, found) {
+		t.Fatal(err)
+	}
+	return serving, waiting
 }
 
 // A worker that has taken its connections is replaced, and no request notices.

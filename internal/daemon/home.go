@@ -12,6 +12,7 @@ import (
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/runner"
+	"github.com/tendproc/tend/internal/static"
 )
 
 // Home returns the folder that holds everything of one daemon: TEND_HOME, else
@@ -70,6 +71,9 @@ func StartPM2(ctx context.Context, h pm2.Home) error {
 func RunPart(ctx context.Context, args []string, o Options) (ok bool, err error) {
 	if len(args) > 0 && args[0] == runner.ListenExec {
 		return true, runner.RunListenExec(args[1:])
+	}
+	if len(args) == 1 && args[0] == static.Program {
+		return true, static.Run(ctx, os.Getenv)
 	}
 	if len(args) < 3 || args[1] != "--home" {
 		return false, nil
