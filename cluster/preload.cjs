@@ -206,7 +206,7 @@ function stick(cluster, dir, none) {
   function ask({ owner }, server, req) {
     const { remoteAddress, remotePort, encrypted } = req.socket;
     const out = request(owner, req, { server, remoteAddress, remotePort, encrypted: Boolean(encrypted) });
-    for (const [name, values] of grouped(req)) out.setHeader(name, values);
+    for (const [name, values] of grouped(req)) if (name.toLowerCase() !== 'tend-sticky') out.setHeader(name, values);
     return out;
   }
   function request(owner, { method, url }, note) {

@@ -2,6 +2,9 @@ package cluster
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -26,6 +29,36 @@ func TestSessionOwner(t *testing.T) {
 	} {
 		if got, ok := sessionOwner([]byte(head)); got != want || ok != (want != 0) {
 			t.Errorf("%q: %d, %v; want %d", head, got, ok, want)
+		}
+	}
+}
+
+// What a client writes into tend's own header means nothing.
+func TestNodeStickyHeaderIsOurs(t *testing.T) {
+	modules := proctest.Modules(t)
+	node := proctest.FirstNode(t).Path
+	k := newKeeping(t, node, "http", Shared)
+	k.env = append(k.env, StickyVar+"="+t.TempDir(), "NODE_PATH="+modules)
+	k.script = "testdata/sticky.js"
+	owner, other := k.worker(), k.worker()
+	url := func(id uint64) string {
+		return fmt.Sprintf("http://127.0.0.1:%d/?EIO=4&transport=polling&sid=x.%d", k.port, id)
+	}
+	for _, id := range []uint64{owner, other, owner, other} { // one way or the other it is passed on
+		req, err := http.NewRequest("GET", url(id), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Tend-Sticky", `{"end":"all"}`)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		http.DefaultClient.CloseIdleConnections()
+		if string(body) != "1" { // the session is closed; the note's answer would be empty
+			t.Errorf("of worker %d: %d %q", id, resp.StatusCode, body)
 		}
 	}
 }

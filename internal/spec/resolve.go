@@ -144,8 +144,15 @@ func (a App) With(m Machine, o Options, caller Caller) (App, error) {
 	if o.Instances != nil {
 		a.Numbered = true
 	}
+	before := a.Standby
 	if err := a.apply(m, o); err != nil {
 		return App{}, err
+	}
+	if a.Standby != before {
+		return App{}, &fault.Error{
+			Code: fault.Invalid, Field: "--standby", Message: "how many wait is settled when the app is started, and " + strconv.Itoa(before) + " do",
+			Remedy: "Delete the app and start it with --standby, or write standby into a file and tend apply it.",
+		}
 	}
 	return a, a.settle(m)
 }

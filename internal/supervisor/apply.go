@@ -153,6 +153,9 @@ func (l *loop) planApp(w *want, req spec.Apply) *plan {
 			a = a.KeepEnv(sl.spec)
 		}
 		a.Instances = sl.spec.Instances // the number is no part of it
+		if req.How != spec.Declaring {
+			a.Standby = sl.spec.Standby
+		}
 		p.specs[sl.id] = a
 	}
 	p.decide(req)
