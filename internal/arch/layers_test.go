@@ -18,7 +18,7 @@ var rows = [][]string{
 	5:  {"cluster", "pool", "isolate", "internal/logs", "internal/cgroup"},
 	6:  {"internal/keeper", "internal/runner", "internal/state", "internal/static"},
 	7:  {"internal/supervisor", "internal/api"},
-	8:  {},
+	8:  {"internal/pm2rpc"},
 	9:  {"internal/daemon", "internal/cli"},
 	10: {"cmd/tend"},
 }

@@ -91,7 +91,8 @@ func (d *daemon) run(ctx context.Context) error {
 	defer p.close()
 	idle := time.AfterFunc(settle, debug.FreeOSMemory)
 	defer idle.Stop()
-	server := api.NewServer(&service{Supervisor: p.supervisor, daemon: d, logs: p.logs}, api.ServerOptions{
+	svc := &service{Supervisor: p.supervisor, daemon: d, logs: p.logs}
+	server := api.NewServer(svc, api.ServerOptions{
 		Log:  d.log,
 		Used: func() { idle.Reset(settle) },
 	})
@@ -104,6 +105,7 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 	})
 	stopServer := running.start(ctx, "api", func(ctx context.Context) error { return server.Serve(ctx, d.link.Listener) })
+	stopFace := running.start(ctx, "pm2", func(ctx context.Context) error { return d.face.serve(ctx, svc, d.log.Printf) })
 	if err := d.face.announce(); err != nil {
 		d.log.Print(err)
 	}
@@ -116,6 +118,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.end(ctx, why, p)
 	// In reverse. What asked for the end is answered before the server stops.
+	stopFace()
 	stopServer()
 	stopLink()
 	stopParts()

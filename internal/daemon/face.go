@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/keeper"
 	"github.com/tendproc/tend/internal/pm2"
+	"github.com/tendproc/tend/internal/pm2rpc"
 	"github.com/tendproc/tend/internal/spec"
 )
 
@@ -48,6 +50,14 @@ func (f face) announce() error {
 		return nil
 	}
 	return pm2.WritePID(f.home.PID, os.Getpid())
+}
+
+// serve answers PM2's JavaScript API, where the name is PM2's, until ctx ends.
+func (f face) serve(ctx context.Context, svc api.Service, logf func(string, ...any)) error {
+	if f.home == nil {
+		return nil
+	}
+	return (&pm2rpc.Server{Service: svc, Home: *f.home, Log: logf}).Serve(ctx)
 }
 
 // lister is who knows all state.

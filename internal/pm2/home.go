@@ -22,6 +22,8 @@ type Home struct {
 	Dump       string
 	DumpBackup string
 	ReloadLock string
+	RPC        string // socket of requests
+	Pub        string // socket of events
 	Touch      string // marks that the home was used before
 }
 
@@ -40,6 +42,7 @@ func HomeOf(get func(string) string, user string) Home {
 		ModuleConf: at("PM2_MODULE_CONF_FILE", "module_conf.json"),
 		Dump:       at("PM2_DUMP_FILE_PATH", "dump.pm2"), DumpBackup: at("PM2_DUMP_BACKUP_FILE_PATH", "dump.pm2.bak"),
 		ReloadLock: at("PM2_RELOAD_LOCKFILE", "reload.lock"), Touch: filepath.Join(dir, "touch"),
+		RPC: at("PM2_DAEMON_RPC_PORT", "rpc.sock"), Pub: at("PM2_DAEMON_PUB_PORT", "pub.sock"),
 	}
 }
 

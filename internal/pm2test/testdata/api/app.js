@@ -1,0 +1,5 @@
+process.on('message', m => console.log('got ' + m.topic))
+process.on('SIGUSR2', () => console.log('SIGUSR2'))
+process.send && process.send({ type: 'process:msg', data: { hello: 1 } })
+console.log('up')
+setInterval(() => {}, 1 << 30)
