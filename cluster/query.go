@@ -100,6 +100,9 @@ func (d *dispatcher) route(id uint64) {
 		l.users = slices.DeleteFunc(l.users, func(o *use) bool { return o == u })
 		w.uses = slices.DeleteFunc(w.uses, func(o *listener) bool { return o == l })
 		d.admit(w, l, &wire.ClusterMessage{Seq: u.ask, Query: l.asked()})
+		if l.use(w) == nil {
+			d.note(l) // it was refused, and waits no more
+		}
 	}
 }
 

@@ -77,7 +77,11 @@ func appFacts(app *event.App) []fact {
 	a := app.Spec
 	mode := string(a.Mode)
 	if a.Mode == spec.Cluster {
-		mode = fmt.Sprintf("cluster, %s, scheduler %s", count(a.Instances, "instance"), a.Scheduler)
+		mode = "cluster, " + count(a.Instances, "instance")
+		if a.Standby > 0 {
+			mode += fmt.Sprintf(" and %d on standby", a.Standby)
+		}
+		mode += ", scheduler " + string(a.Scheduler)
 	} else if a.Instances > 1 {
 		mode = fmt.Sprintf("fork, %s", count(a.Instances, "instance"))
 	}

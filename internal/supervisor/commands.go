@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -86,6 +87,9 @@ func (l *loop) start(w *wait, a spec.App, force bool) error {
 	}
 	for _, sl := range same {
 		w.ids = append(w.ids, sl.id)
+		if !slices.Contains(w.fresh, sl.id) {
+			a.Standby = sl.spec.Standby // their number stays
+		}
 		l.respec(sl, a)
 	}
 	for _, sl := range same {

@@ -34,7 +34,7 @@ func (l *loop) missing(name string) int {
 			serve++
 		}
 	}
-	return min(up, all-standby) - serve
+	return min(up, max(1, all-standby)) - serve
 }
 
 // enlist lets workers in that wait, while some are missing: sl's own if it waits,

@@ -1,12 +1,15 @@
 package supervisor
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/spec"
 )
@@ -94,6 +97,24 @@ func TestStandbyInAReload(t *testing.T) {
 		if got := strings.Join(got, ", "); got != want {
 			t.Errorf("%s; want %s", got, want)
 		}
+	})
+}
+
+// Started again with another number, as many wait as before.
+func TestStandbyIsSettled(t *testing.T) {
+	run(t, func(b *bench) {
+		b.inTurn("web")
+		b.start("web", 2)
+		if _, err := b.sup.Stop(b.ctx, spec.Act{Target: "web"}); err != nil {
+			t.Fatal(err)
+		}
+		b.start("web", 2, standby(2))
+		b.wantShape("0.2 1.2")
+		for _, give := range []func(context.Context, spec.Act) (event.Outcome, error){b.sup.Restart, b.sup.Reload} {
+			_, err := give(b.ctx, spec.Act{Target: "web", Options: spec.Options{Standby: ptr(2)}})
+			wantFault(t, err, fault.Invalid, "how many wait is settled")
+		}
+		b.wantShape("0.2 1.2")
 	})
 }
 
