@@ -117,10 +117,7 @@ var configFiles = map[string]string{
 // the same, as far as pm2's has a word.
 func TestPM2TakesTheSameConfigurations(t *testing.T) {
 	node := proctest.FirstNode(t)
-	pm2 := filepath.Join(os.Getenv("TEND_TEST_MODULES"), "pm2", "bin", "pm2")
-	if _, err := os.Stat(pm2); err != nil {
-		t.Skip("no pm2: TEND_TEST_MODULES is not set")
-	}
+	pm2 := filepath.Join(proctest.Modules(t), "pm2", "bin", "pm2")
 	dir, bin := t.TempDir(), build(t)
 	for name, text := range configFiles {
 		write(t, filepath.Join(dir, name), text)

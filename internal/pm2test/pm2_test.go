@@ -76,11 +76,7 @@ func build(t *testing.T) string {
 
 func realPM2(t *testing.T) []string {
 	t.Helper()
-	modules := os.Getenv("TEND_TEST_MODULES")
-	if modules == "" {
-		t.Skip("no pm2 in TEND_TEST_MODULES: run by internal/tools/testenv")
-	}
-	return []string{proctest.FirstNode(t).Path, filepath.Join(modules, ".bin", "pm2")}
+	return []string{proctest.FirstNode(t).Path, filepath.Join(proctest.Modules(t), ".bin", "pm2")}
 }
 
 // keep writes a transcript, read gives it back.
