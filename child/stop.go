@@ -57,7 +57,7 @@ func (p *Process) ask(grace context.Context, s *scanner, o StopOptions) {
 	case asked:
 	case o.Tree:
 		told := map[int]startTime{}
-		if _, err := s.scan(); err != nil || s.signal(sig, told) != nil {
+		if s.scan() != nil || s.signal(sig, told) != nil {
 			p.Signal(sig)
 		}
 		p.leave(grace, s, told, sig)
@@ -76,7 +76,7 @@ func (p *Process) leave(grace context.Context, s *scanner, told map[int]startTim
 		return
 	}
 	for grace.Err() == nil {
-		if _, err := s.scan(); err != nil || len(s.members) == 0 {
+		if s.scan() != nil || len(s.members) == 0 {
 			return // Sweep looks again
 		}
 		s.signal(sig, told)
@@ -91,7 +91,7 @@ func (p *Process) leave(grace context.Context, s *scanner, told map[int]startTim
 // again. It returns os.ErrProcessDone if nothing of the tree is left.
 func (p *Process) SignalTree(sig syscall.Signal) error {
 	s := p.scanner()
-	if _, err := s.scan(); err != nil {
+	if err := s.scan(); err != nil {
 		return err
 	}
 	if len(s.members) == 0 {
@@ -108,24 +108,23 @@ func (p *Process) Sweep(ctx context.Context) error { return p.sweep(ctx, p.scann
 
 func (p *Process) sweep(ctx context.Context, s *scanner) error {
 	for empty := 0; empty < emptyScans; {
-		quiet, err := s.scan()
-		if err != nil {
-			return &SweepError{Err: err}
-		}
-		if len(s.members) == 0 {
-			if quiet {
-				break
-			}
-			empty++
-			continue
-		}
-		empty = 0
 		if err := s.kill(ctx); err != nil {
 			return &SweepError{PIDs: s.pidsLeft(), Err: err}
 		}
+		switch {
+		case len(s.members) > 0 && ctx.Err() != nil:
+			return &SweepError{PIDs: s.pidsLeft(), Err: context.Cause(ctx)} // they come faster than they go
+		case len(s.members) > 0:
+			empty = 0
+		case s.doubt.again():
+		case !s.forked:
+			empty = emptyScans
+		default:
+			empty++
+		}
 	}
-	if len(s.denied) > 0 {
-		return &SweepError{PIDs: slices.Sorted(maps.Keys(s.denied)), Err: ErrSurvivors}
+	if len(s.known.denied) > 0 {
+		return &SweepError{PIDs: slices.Sorted(maps.Keys(s.known.denied)), Err: ErrSurvivors}
 	}
 	select {
 	case <-p.exited:

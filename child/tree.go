@@ -1,7 +1,6 @@
 package child
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"math"
@@ -24,12 +23,18 @@ const emptyScans = 3
 
 // A process in the midst of exec shows neither environment nor arguments; one
 // that ended after its name was read may have left orphans that were not yet on
-// the list. A scan that meets either looks again, for at most execWait times
-// execTries: from a slow disk an exec may take a while.
+// the list. A look that meets either is repeated, lookPause later: up to
+// execTries times for the first, since from a slow disk an exec may take a
+// while, and endTries times for the second, since on a busy machine somebody
+// else's orphans end all the time.
 const (
-	execWait  = time.Millisecond
+	lookPause = time.Millisecond
 	execTries = 200
+	endTries  = 20
 )
+
+// recentMost bounds how many of the newest process numbers are looked at by number.
+const recentMost = 64
 
 // errGone: the process ended, its number may be another's.
 var errGone = os.ErrProcessDone
@@ -48,46 +53,79 @@ const forever = startTime(math.MaxInt64)
 type scanner struct {
 	p       *Process
 	r       procs.Reader
-	marker  string
 	apart   map[int]bool // this process, its ancestors and pid 1: never hit
 	reapers []procs.Stat
+	wide    bool         // look at all processes, as where the kernel lists no children
+	table   *procs.Table // all processes, if so
+	known   known
+	doubt   doubt
+	kills   *kills // what a look kills, it does at once; nil if it only looks
+
+	// Of the last look: what it found, parents before children, and whether
+	// something forked meanwhile.
+	members []procs.Stat
+	seen    map[int]bool
+	forked  bool
+	pids    []int
+}
+
+// known is what the looks have learnt of processes, each told by number and start.
+type known struct {
 	// sessions were started inside the tree. Who is in one and no younger than
 	// the value belongs to the tree, since the number was not used anew by then.
 	sessions map[int]startTime
-	dead     map[int]startTime // orphans that had ended when last looked at
-	denied   map[int]startTime
-	wide     bool         // look at all processes, as where the kernel lists no children
-	table    *procs.Table // all processes, if so
-	unsure   bool         // the last look met a process in the midst of exec or exit
+	unmarked map[int]startTime // their environment is not the tree's
+	dead     map[int]startTime // orphans that had ended
+	denied   map[int]startTime // this user may not kill them
+}
 
-	members []procs.Stat // found by the last scan, parents before children
-	seen    map[int]bool
-	pids    []int
+// doubt is what a look leaves open, and how often it may be repeated for that.
+type doubt struct {
+	exec, end         bool // met a process in the midst of exec, the end of one
+	execLeft, endLeft int
 }
 
 func (p *Process) scanner() *scanner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return &scanner{
-		p: p, marker: p.tree, sessions: maps.Clone(p.sessions),
-		dead: map[int]startTime{}, denied: map[int]startTime{}, seen: map[int]bool{},
+		p: p, seen: map[int]bool{}, doubt: doubt{execLeft: execTries, endLeft: endTries},
+		known: known{
+			sessions: maps.Clone(p.sessions), unmarked: map[int]startTime{},
+			dead: map[int]startTime{}, denied: map[int]startTime{},
+		},
 	}
 }
 
-// scan fills members with the live processes of the tree. It returns whether
-// nothing forked meanwhile: then what it found is all there was.
-func (s *scanner) scan() (quiet bool, err error) {
-	for range execTries {
-		if quiet, err = s.look(); err != nil || !s.unsure {
-			break
+// scan looks until it is certain of all that it met, or the tries are used up.
+func (s *scanner) scan() error {
+	for {
+		if err := s.look(); err != nil || !s.doubt.again() {
+			return err
 		}
-		<-time.After(execWait)
 	}
-	return quiet, err
 }
 
-func (s *scanner) look() (quiet bool, err error) {
-	s.unsure = false
+// again tells whether the last look left a doubt that another one may settle,
+// after a pause that it makes.
+func (d *doubt) again() bool {
+	switch {
+	case d.exec && d.execLeft > 0:
+		d.execLeft--
+	case d.end && d.endLeft > 0:
+		d.endLeft--
+	default:
+		return false
+	}
+	<-time.After(lookPause)
+	return true
+}
+
+// look fills members with the live processes of the tree that can be seen in
+// one pass: the oldest first, which are those that start others, then those
+// that were started meanwhile.
+func (s *scanner) look() error {
+	s.doubt.exec, s.doubt.end = false, false
 	s.members = s.members[:0]
 	clear(s.seen)
 	s.table = nil
@@ -97,21 +135,44 @@ func (s *scanner) look() (quiet bool, err error) {
 	if root, err := s.r.Stat(s.p.pid); err == nil && root.Start == s.p.start {
 		s.add(root)
 	}
-	orphans, err := s.orphans()
+	doubtful, err := s.orphans(grouped)
 	if err != nil {
-		return false, err
+		return err
 	}
+	s.forked = s.recent(last, grouped)
 	for found := true; found; { // a find may tell a session, and that another
 		found = false
-		for i := range orphans {
-			o := &orphans[i]
-			if !s.seen[o.PID] && s.belongs(o, grouped) {
-				s.add(o.Stat)
+		for _, st := range doubtful {
+			if !s.seen[st.PID] && s.belongs(&st, grouped) {
+				s.add(st)
 				found = true
 			}
 		}
 	}
-	return last != 0 && last == sys.LastPID(), nil
+	return nil
+}
+
+// recent looks at the processes that were started since the number last was
+// given out, whoever their parents are: they may have come on a list after it
+// was read, and a list may miss one while others on it end (proc(5)). The newest
+// is the first: of a chain of processes each of which starts the next and ends,
+// only that is there to be caught. It returns whether there were any.
+func (s *scanner) recent(last int, grouped bool) bool {
+	now := sys.LastPID()
+	for pid := now; pid > max(last, now-recentMost); pid-- {
+		if s.seen[pid] {
+			continue
+		}
+		before := s.doubt.exec
+		if st, err := s.r.Stat(pid); err != nil || !s.candidate(&st) {
+			continue
+		} else if s.belongs(&st, grouped) {
+			s.add(st)
+		} else if !s.reaps(st.PPID) {
+			s.doubt.exec = before // it has a parent: if that is of the tree, so will it be
+		}
+	}
+	return last == 0 || last != now
 }
 
 // group tells whether the root's process group has members, so that its number
@@ -155,20 +216,19 @@ func (s *scanner) findReapers() {
 	}
 }
 
-type orphan struct {
-	procs.Stat
-	asked  bool // whether the environment was read
-	marked bool // what it said
+func (s *scanner) reaps(pid int) bool {
+	return slices.ContainsFunc(s.reapers, func(st procs.Stat) bool { return st.PID == pid })
 }
 
-// orphans lists the children of the reapers that may be of this tree: live,
-// and no older than its root.
-func (s *scanner) orphans() (list []orphan, err error) {
-	consider := func(st procs.Stat) {
-		if st.Start >= s.p.start && st.Alive() && !s.apart[st.PID] && st.PID != s.p.pid {
-			list = append(list, orphan{Stat: st})
-		}
-	}
+// candidate tells whether a process may be of this tree: live, and no older
+// than its root.
+func (s *scanner) candidate(st *procs.Stat) bool {
+	return st.Start >= s.p.start && st.Alive() && !s.apart[st.PID] && st.PID != s.p.pid
+}
+
+// orphans adds those children of the reapers that belong to the tree, and
+// returns those of which it is not known yet.
+func (s *scanner) orphans(grouped bool) (doubtful []procs.Stat, err error) {
 	if s.wide {
 		return s.allOrphans()
 	}
@@ -179,24 +239,27 @@ func (s *scanner) orphans() (list []orphan, err error) {
 			return s.allOrphans()
 		}
 		s.pids = pids
-		for _, pid := range pids {
+		for _, pid := range slices.Clone(pids) { // add reads lists, too
 			st, err := s.r.Stat(pid)
 			switch {
 			case err != nil:
-				s.unsure = true
-			case !st.Alive() && s.dead[pid] != st.Start:
-				s.dead[pid] = st.Start
-				s.unsure = true
+				s.doubt.end = true
+			case !st.Alive() && s.known.dead[pid] != st.Start && s.known.unmarked[pid] != st.Start:
+				s.known.dead[pid] = st.Start
+				s.doubt.end = true
+			case !s.candidate(&st) || s.seen[pid]:
+			case s.belongs(&st, grouped):
+				s.add(st)
 			default:
-				consider(st)
+				doubtful = append(doubtful, st)
 			}
 		}
 	}
-	return list, nil
+	return doubtful, nil
 }
 
 // allOrphans is for kernels and mounts that do not show lists of children.
-func (s *scanner) allOrphans() (list []orphan, err error) {
+func (s *scanner) allOrphans() (doubtful []procs.Stat, err error) {
 	if s.table, err = s.r.All(); err != nil {
 		return nil, err
 	}
@@ -205,68 +268,76 @@ func (s *scanner) allOrphans() (list []orphan, err error) {
 	if root, ok := s.table.Get(s.p.pid); ok && root.Start == s.p.start {
 		s.add(root)
 	}
-	reaper := map[int]bool{}
-	for i := range s.reapers {
-		reaper[s.reapers[i].PID] = true
-	}
 	s.table.Each(func(st procs.Stat) {
-		_, shown := s.table.Get(st.PPID)
-		if (reaper[st.PPID] || !shown) && st.Start >= s.p.start && st.Alive() && !s.apart[st.PID] && st.PID != s.p.pid {
-			list = append(list, orphan{Stat: st})
+		if _, shown := s.table.Get(st.PPID); (s.reaps(st.PPID) || !shown) && s.candidate(&st) {
+			doubtful = append(doubtful, st)
 		}
 	})
-	return list, nil
+	return doubtful, nil
 }
 
-func (s *scanner) belongs(o *orphan, grouped bool) bool {
-	if grouped && o.PGID == s.p.pid || o.Start <= s.sessions[o.SID] {
+// belongs tells whether st is of the tree, by all that is known so far.
+func (s *scanner) belongs(st *procs.Stat, grouped bool) bool {
+	if grouped && st.PGID == s.p.pid || st.Start <= s.known.sessions[st.SID] {
 		return true
 	}
-	if !o.asked {
-		o.asked = true
-		o.marked = s.marked(o.PID)
-	}
-	return o.marked
+	return s.known.unmarked[st.PID] != st.Start && s.marked(st)
 }
 
-func (s *scanner) marked(pid int) bool {
-	env, err := s.r.Environ(pid)
+// marked tells whether a process has the tree's environment, and notes one
+// that has another: that does not change but by exec, and then to another's again.
+func (s *scanner) marked(st *procs.Stat) bool {
+	env, err := s.r.Environ(st.PID)
 	if err != nil {
 		return false // it ended, or it is another user's
 	}
 	if len(env) > 0 {
 		value, ok := procs.Lookup(env, MarkerVar)
-		return ok && value == s.marker
+		if ok && value == s.p.tree {
+			return true
+		}
+		s.known.unmarked[st.PID] = st.Start
+		return false
 	}
-	if line, err := s.r.Cmdline(pid); err == nil && len(line) == 0 {
-		if st, err := s.r.Stat(pid); err == nil && st.Alive() {
-			s.unsure = true
+	if line, err := s.r.Cmdline(st.PID); err == nil && len(line) == 0 {
+		if now, err := s.r.Stat(st.PID); err == nil && now.Alive() {
+			s.doubt.exec = true
 		}
 	}
 	return false
 }
 
-// add takes st and all below it into members.
+// add takes st and all below it into members, and then, if that is asked,
+// kills them: not before, since who is below may be known by nothing else.
 func (s *scanner) add(st procs.Stat) {
 	first := len(s.members)
 	s.take(st)
 	for i := first; i < len(s.members); i++ {
-		parent := s.members[i]
-		if s.table != nil {
-			for _, st := range s.table.Children(parent.PID) {
-				s.take(st)
-			}
-			continue
+		s.below(s.members[i])
+	}
+	if s.kills != nil {
+		for i := first; i < len(s.members); i++ {
+			s.hit(&s.members[i])
 		}
-		pids, err := s.r.Children(&parent, s.pids[:0])
-		s.pids = pids
-		if err != nil {
-			continue // it ended
+	}
+}
+
+// below takes the children of parent.
+func (s *scanner) below(parent procs.Stat) {
+	if s.table != nil {
+		for _, st := range s.table.Children(parent.PID) {
+			s.take(st)
 		}
-		for _, pid := range pids {
-			if st, err := s.r.Stat(pid); err == nil {
-				s.take(st)
-			}
+		return
+	}
+	pids, err := s.r.Children(&parent, s.pids[:0])
+	s.pids = pids
+	if err != nil {
+		return // it ended
+	}
+	for _, pid := range pids {
+		if st, err := s.r.Stat(pid); err == nil {
+			s.take(st)
 		}
 	}
 }
@@ -276,144 +347,14 @@ func (s *scanner) take(st procs.Stat) {
 		return
 	}
 	s.seen[st.PID] = true
-	if st.SID > 1 && st.SID != s.p.home && s.p.home >= 0 && s.sessions[st.SID] != forever {
-		s.sessions[st.SID] = forever // as long as this scanner looks
+	if st.SID > 1 && st.SID != s.p.home && s.p.home >= 0 && s.known.sessions[st.SID] != forever {
+		s.known.sessions[st.SID] = forever // as long as this scanner looks
 		s.p.mu.Lock()
 		s.p.sessions[st.SID] = sys.SinceBoot()
 		s.p.mu.Unlock()
 	}
-	if start, ok := s.denied[st.PID]; ok && start == st.Start {
+	if start, ok := s.known.denied[st.PID]; ok && start == st.Start {
 		return
 	}
 	s.members = append(s.members, st)
-}
-
-// open gives a descriptor that means just this process; release takes it back.
-func (s *scanner) open(st *procs.Stat) (*sys.PidFD, error) {
-	if st.PID == s.p.pid {
-		return s.p.fd, nil
-	}
-	fd, err := sys.OpenPidFD(st.PID)
-	if err != nil {
-		if errors.Is(err, syscall.ESRCH) {
-			return nil, errGone
-		}
-		return nil, os.NewSyscallError("pidfd_open", err)
-	}
-	if now, err := s.r.Stat(st.PID); err != nil || now.Start != st.Start {
-		fd.Close()
-		return nil, errGone
-	}
-	return fd, nil
-}
-
-func (s *scanner) release(fd *sys.PidFD) {
-	if fd != s.p.fd {
-		fd.Close()
-	}
-}
-
-// signal sends sig to each member once, the deepest first, but not to those in
-// done, and notes them there.
-func (s *scanner) signal(sig syscall.Signal, done map[int]startTime) error {
-	var errs []error
-	for i := range slices.Backward(s.members) {
-		st := &s.members[i]
-		if start, ok := done[st.PID]; ok && start == st.Start {
-			continue
-		}
-		fd, err := s.open(st)
-		if err == nil {
-			err = fd.Signal(sig)
-			s.release(fd)
-		}
-		if err != nil && !errors.Is(err, errGone) {
-			errs = append(errs, err)
-		}
-		if done != nil {
-			done[st.PID] = st.Start
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// kill sends SIGKILL to the members, parents first so that they stop forking,
-// and parks until all that it hit have ended.
-func (s *scanner) kill(ctx context.Context) error {
-	// No fork can slip through this one. It is an extra: what is not in the
-	// group, or the kernel too old, is hit below.
-	s.p.fd.SignalGroup(syscall.SIGKILL)
-	held := make([]*sys.PidFD, 0, min(len(s.members), heldMost))
-	defer func() {
-		for _, fd := range held {
-			s.release(fd)
-		}
-	}()
-	for i := range s.members {
-		st := &s.members[i]
-		fd, err := s.open(st)
-		if errors.Is(err, errGone) {
-			continue
-		}
-		if err != nil && len(held) > 0 {
-			break // out of descriptors: the rest comes in the next round
-		}
-		if err != nil {
-			return err
-		}
-		held = append(held, fd)
-		if err := fd.Signal(syscall.SIGKILL); errors.Is(err, syscall.EPERM) {
-			s.denied[st.PID] = st.Start
-			s.release(fd)
-			held = held[:len(held)-1]
-			continue
-		}
-		if st.PGID == st.PID {
-			fd.SignalGroup(syscall.SIGKILL)
-		}
-		if len(held) == heldMost {
-			break
-		}
-	}
-	return s.ended(ctx, held)
-}
-
-// ended parks until all of the processes have ended.
-func (s *scanner) ended(ctx context.Context, held []*sys.PidFD) error {
-	for _, fd := range held {
-		if fd == s.p.fd {
-			if _, err := s.p.Wait(ctx); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := fd.Ended(ctx); err != nil {
-			return err
-		}
-		fd.TryReap() // if this process is the one that inherits orphans
-	}
-	return nil
-}
-
-// await parks until the members there are have ended, or ctx is done.
-func (s *scanner) await(ctx context.Context) error {
-	for i := range s.members {
-		fd, err := s.open(&s.members[i])
-		if err != nil {
-			continue
-		}
-		err = s.ended(ctx, []*sys.PidFD{fd})
-		s.release(fd)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *scanner) pidsLeft() (pids []int) {
-	for i := range s.members {
-		pids = append(pids, s.members[i].PID)
-	}
-	return pids
 }

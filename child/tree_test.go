@@ -61,7 +61,7 @@ func TestScanFindsAllParentsFirst(t *testing.T) {
 func scanned(t *testing.T, s *scanner) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		if _, err := s.scan(); err != nil {
+		if err := s.scan(); err != nil {
 			t.Fatal(err)
 		}
 		if len(s.members) == thicketSize {

@@ -2,6 +2,7 @@ package pm2test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 )
 
 // patience is how long a script waits for what must come.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // side is one of the two programs, in a world of its own.
 type side struct {
@@ -94,14 +95,17 @@ type result struct {
 func (s *side) pm2(args ...string) result { return s.with(s.env, args) }
 
 func (s *side) with(env, args []string) result {
-	cmd := exec.Command(s.argv[0], append(slices.Clone(s.argv[1:]), args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.argv[0], append(slices.Clone(s.argv[1:]), args...)...)
 	cmd.Args[0] = s.argv[0]
 	cmd.Dir, cmd.Env = filepath.Join(s.dir, "app"), env
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
 	err := cmd.Run()
+	if ctx.Err() != nil {
+		s.t.Fatalf("%s %q: not within %v: %s%s", s.argv[0], args, patience, &out, &errs)
+	}
 	if _, exit := errors.AsType[*exec.ExitError](err); err != nil && !exit {
 		s.t.Fatal(err)
 	}
