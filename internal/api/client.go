@@ -155,8 +155,12 @@ func (c *Client) Message(ctx context.Context, id int, message json.RawMessage) e
 	return c.post(ctx, "message", messageRequest{ID: id, Message: message}, &nothing{})
 }
 
-func (c *Client) Watch(ctx context.Context, fn func(event.Event) error) error {
-	return stream(ctx, c, "watch", nil, fn)
+func (c *Client) Watch(ctx context.Context, after string, fn func(event.Event) error) error {
+	q := url.Values{}
+	if after != "" {
+		q.Set("after", after)
+	}
+	return stream(ctx, c, "watch", q, fn)
 }
 
 func (c *Client) Logs(ctx context.Context, req LogsRequest, fn func(event.LogLine) error) error {

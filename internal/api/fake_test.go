@@ -194,7 +194,7 @@ func (f *fake) Message(_ context.Context, id int, message json.RawMessage) error
 	return nil
 }
 
-func (f *fake) Watch(ctx context.Context, fn func(event.Event) error) error {
+func (f *fake) Watch(ctx context.Context, _ string, fn func(event.Event) error) error {
 	f.note("watch")
 	snapshot, in := sampleSnapshot(), sampleInstance()
 	for _, e := range []event.Event{

@@ -223,10 +223,10 @@ func (s *Server) stream(ending context.Context, w http.ResponseWriter, r *http.R
 
 func (s *Server) streamTo(ctx context.Context, lines *lineWriter, r *http.Request, rt route) error {
 	if rt.path == "watch" {
-		if err := onlyQuery(r.URL.Query()); err != nil {
+		if err := onlyQuery(r.URL.Query(), "after"); err != nil {
 			return err
 		}
-		return s.svc.Watch(ctx, func(e event.Event) error { return lines.write(e) })
+		return s.svc.Watch(ctx, r.URL.Query().Get("after"), func(e event.Event) error { return lines.write(e) })
 	}
 	req, err := logsQuery(r.URL.Query())
 	if err != nil {

@@ -51,8 +51,10 @@ type Service interface {
 	Message(ctx context.Context, id int, message json.RawMessage) error
 
 	// Watch calls fn with a Begin event and then with each event in order,
-	// until ctx ends or fn returns an error, which it returns.
-	Watch(ctx context.Context, fn func(event.Event) error) error
+	// until ctx ends or fn returns an error, which it returns. After the cursor
+	// of an event, of this daemon or a former one, it tells the messages since;
+	// "" is from now on.
+	Watch(ctx context.Context, after string, fn func(event.Event) error) error
 	// Logs calls fn with the last lines of the files asked for, oldest first
 	// per file, then, with Follow, with each new line until ctx ends.
 	Logs(ctx context.Context, req LogsRequest, fn func(event.LogLine) error) error

@@ -124,7 +124,7 @@ func commandErrors(t *testing.T, s api.Service) {
 func watch(t *testing.T, s api.Service) {
 	var got []event.Event
 	enough := errors.New("enough")
-	err := s.Watch(t.Context(), func(e event.Event) error {
+	err := s.Watch(t.Context(), "", func(e event.Event) error {
 		got = append(got, e)
 		if len(got) == 3 {
 			return enough
@@ -141,7 +141,7 @@ func watch(t *testing.T, s api.Service) {
 		t.Error(diff)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err = s.Watch(ctx, func(e event.Event) error {
+	err = s.Watch(ctx, "", func(e event.Event) error {
 		if e.Type == event.Message {
 			cancel()
 		}

@@ -253,7 +253,7 @@ func (f *fakeService) Message(_ context.Context, id int, message json.RawMessage
 	return nil
 }
 
-func (f *fakeService) Watch(context.Context, func(event.Event) error) error { return nil }
+func (f *fakeService) Watch(context.Context, string, func(event.Event) error) error { return nil }
 
 func (f *fakeService) Logs(_ context.Context, req api.LogsRequest, fn func(event.LogLine) error) error {
 	f.note("logs", req)

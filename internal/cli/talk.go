@@ -42,7 +42,7 @@ func runTrigger(ctx context.Context, c *command, o operands) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	t := &trigger{c: c, svc: svc, action: action, message: message, waiting: map[int]bool{}, list: reached}
-	err = svc.Watch(ctx, func(ev event.Event) error { return t.event(ctx, ev) })
+	err = svc.Watch(ctx, "", func(ev event.Event) error { return t.event(ctx, ev) })
 	switch {
 	case errors.Is(err, errAnswered):
 		return nil

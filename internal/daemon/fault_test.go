@@ -154,7 +154,7 @@ func roles(t *testing.T, c *api.Client) (serving, waiting int) {
 	t.Helper()
 	found := errors.New("found")
 	all := map[int]event.Instance{}
-	err := c.Watch(t.Context(), func(ev event.Event) error {
+	err := c.Watch(t.Context(), "", func(ev event.Event) error {
 		if ev.Snapshot != nil {
 			for _, in := range ev.Snapshot.Instances {
 				all[in.ID] = in
@@ -318,7 +318,7 @@ func TestDaemonAndAppKilled(t *testing.T) {
 func await(t *testing.T, c *api.Client, id int, want func(event.Instance) bool) (in event.Instance) {
 	t.Helper()
 	found := errors.New("found")
-	err := c.Watch(t.Context(), func(ev event.Event) error {
+	err := c.Watch(t.Context(), "", func(ev event.Event) error {
 		list := []event.Instance{}
 		if ev.Snapshot != nil {
 			list = ev.Snapshot.Instances

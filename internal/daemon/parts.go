@@ -31,6 +31,7 @@ type parts struct {
 	exits      *exits
 	logs       *logs.Store
 	buffer     *os.File // of logs; nil for none
+	messages   *os.File // that processes sent lately; nil for none
 	primary    *cluster.Primary
 	runner     *runner.Runner
 	watcher    *watch.Watcher
@@ -54,7 +55,7 @@ func newParts(home string, face face, link *Link, logger *log.Logger) (*parts, e
 		return nil, errors.Join(err, p.state.Close())
 	}
 	dir := face.profile.LogDir
-	p.buffer = buffer(link, left.buffer, logger)
+	p.buffer = memory(link, buffer, left.buffer, logger)
 	p.logs = logs.NewStore(logs.Options{Dir: dir, Buffer: p.buffer, OnError: func(err error) { logger.Printf("logs: %v", err) }})
 	// What they report of each other is called only once they run.
 	p.primary, err = cluster.NewPrimary(cluster.PrimaryOptions{
@@ -77,6 +78,7 @@ func newParts(home string, face face, link *Link, logger *log.Logger) (*parts, e
 	})
 	p.watcher = watch.New(func(k watch.Key, r watch.Report) { p.supervisor.FilesReport(k, r) })
 	p.supervisor = supervisor.New(supervisor.Options{
+		Recent: p.recent(link, left.messages),
 		Runner: p.runner, Machine: machine.OS{}, Profile: face.profile, WeighEvery: face.weigh, Memory: p.state, Watcher: p.watcher, Log: logger.Printf,
 	})
 	return p, nil
@@ -121,33 +123,62 @@ type left struct {
 	listeners []cluster.Held
 	lives     []runner.Held
 	buffer    *os.File // of the logs, nil for none
+	messages  *os.File // likewise
 }
 
-// bufferName is what the memory of the logs is held under.
-const bufferName = "logs/buffer"
+// lasting is memory that outlives this process.
+type lasting struct {
+	name string // what the keeper holds it under
+	make func() (*os.File, error)
+	loss string // what is lost without it when this process is killed
+}
 
-// buffer is the memory in which output lies that is on its way to a file: a former
-// daemon's, or new. Without it, what is on its way when this process is killed is
-// lost, and nothing else.
-func buffer(link *Link, former *os.File, logger *log.Logger) *os.File {
+var (
+	buffer   = lasting{"logs/buffer", logs.NewBuffer, "log lines are lost"}
+	messages = lasting{"supervisor/messages", supervisor.NewRecent, "who watches misses messages"}
+)
+
+// memory is a former daemon's, or new. Nil if it is not to be had: that costs the
+// loss, and nothing else.
+func memory(link *Link, l lasting, former *os.File, logger *log.Logger) *os.File {
 	f := former
 	if f == nil {
 		var err error
-		if f, err = logs.NewBuffer(); err != nil {
-			logger.Printf("log lines are lost if the daemon is killed: %v", err)
+		if f, err = l.make(); err != nil {
+			logger.Printf("%s if the daemon is killed: %v", l.loss, err)
 			return nil
 		}
 	}
 	raw, err := f.SyscallConn()
 	if err == nil {
 		var serr error
-		err = raw.Control(func(fd uintptr) { serr = link.Store(bufferName, int(fd), 0, nil) })
+		err = raw.Control(func(fd uintptr) { serr = link.Store(l.name, int(fd), 0, nil) })
 		err = errors.Join(err, serr)
 	}
 	if err != nil {
-		logger.Printf("log lines are lost if the daemon is killed: %v", err)
+		logger.Printf("%s if the daemon is killed: %v", l.loss, err)
 	}
 	return f
+}
+
+// recent maps the memory of messages, anew if what a former daemon left is damaged;
+// nil if there is none.
+func (p *parts) recent(link *Link, former *os.File) *supervisor.Recent {
+	for {
+		p.messages = memory(link, messages, former, p.log)
+		if p.messages == nil {
+			return nil
+		}
+		r, err := supervisor.OpenRecent(p.messages)
+		if err == nil {
+			return r
+		}
+		p.log.Printf("what processes said lately: %v", errors.Join(err, p.messages.Close()))
+		if p.messages = nil; former == nil {
+			return nil
+		}
+		former = nil
+	}
 }
 
 func retrieve(link *Link, e *exits) (l left, err error) {
@@ -158,8 +189,10 @@ func retrieve(link *Link, e *exits) (l left, err error) {
 	for _, entry := range entries {
 		e.told(entry.Message)
 		switch {
-		case entry.Name == bufferName:
+		case entry.Name == buffer.name:
 			l.buffer = entry.File
+		case entry.Name == messages.name:
+			l.messages = entry.File
 		case cluster.Takes(entry.Name):
 			l.listeners = append(l.listeners, cluster.Held{Name: entry.Name, File: entry.File, Meta: entry.Meta})
 		case runner.Takes(entry.Name):
@@ -181,8 +214,10 @@ func (s sockets) Store(name string, fd int, meta []byte) error {
 // close releases what outlives the parts' runs.
 func (p *parts) close() {
 	err := p.state.Close()
-	if p.buffer != nil {
-		err = errors.Join(err, p.buffer.Close())
+	for _, f := range []*os.File{p.buffer, p.messages} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	if err != nil {
 		p.log.Print(err)

@@ -57,29 +57,53 @@ func (b *Bus) Close() {
 	}
 }
 
+// Start is where an observer comes in.
+type Start struct {
+	Snapshot
+	Missed []Event // messages from before the snapshot that the observer asked for
+	Cursor string  // names the place before them
+	Gap    bool    // there were more of them
+}
+
 // Watch calls fn with a Begin event and then with each event in order, until
 // ctx ends or fn returns an error, which it returns. An observer that falls
 // behind gets a Gap.
 //
-// Begin and Gap carry what snapshot returns. It must call join in the same step
-// in which it takes the snapshot, so that what is published after that step
-// reaches the observer, and nothing from before does.
-func (b *Bus) Watch(ctx context.Context, snapshot func(ctx context.Context, join func()) (Snapshot, error), fn func(Event) error) error {
+// Begin and Gap carry what start returns; what it returns as missed, after the
+// cursor that it is given, comes next. It must call join in the same step in which
+// it takes the snapshot, so that what is published after that step reaches the
+// observer, and nothing from before does.
+func (b *Bus) Watch(ctx context.Context, after string, start func(ctx context.Context, after string, join func()) (Start, error), fn func(Event) error) error {
 	s := &sub{wake: make(chan struct{}, 1)}
 	join := func() {
 		s.clear()
 		b.add(s)
 	}
 	defer b.remove(s)
+	tell := func(ev Event) error {
+		if ev.Cursor != "" {
+			after = ev.Cursor
+		}
+		return fn(ev)
+	}
 	for first := Begin; ; first = Gap {
-		snap, err := snapshot(ctx, join)
+		st, err := start(ctx, after, join)
 		if err != nil {
 			return err
 		}
-		if err := fn(Event{Seq: snap.Seq, At: snap.At, Type: first, Snapshot: &snap}); err != nil {
+		if st.Gap {
+			first = Gap
+		}
+		if err := fn(Event{Seq: st.Seq, At: st.At, Type: first, Snapshot: &st.Snapshot, Cursor: st.Cursor}); err != nil {
 			return err
 		}
-		if err := s.follow(ctx, fn); err != nil {
+		after = st.Cursor
+		for _, ev := range st.Missed {
+			if err := tell(ev); err != nil {
+				return err
+			}
+		}
+		if err := s.follow(ctx, tell); err != nil {
 			return err
 		}
 	}

@@ -20,9 +20,9 @@ func (s *told) publish(n int) {
 	}
 }
 
-func (s *told) snapshot(_ context.Context, join func()) (Snapshot, error) {
+func (s *told) start(_ context.Context, _ string, join func()) (Start, error) {
 	join()
-	return Snapshot{Seq: s.seq}, nil
+	return Start{Snapshot: Snapshot{Seq: s.seq}}, nil
 }
 
 func TestSlowObserverGetsAGap(t *testing.T) {
@@ -34,7 +34,7 @@ func TestSlowObserverGetsAGap(t *testing.T) {
 		var last uint64
 		enough := errors.New("enough")
 		go func() {
-			done <- s.bus.Watch(t.Context(), s.snapshot, func(ev Event) error {
+			done <- s.bus.Watch(t.Context(), "", s.start, func(ev Event) error {
 				if ev.Snapshot == nil && ev.Seq != last+1 {
 					t.Errorf("event %d after %d", ev.Seq, last)
 				}
@@ -75,7 +75,7 @@ func TestCloseEndsEveryWatch(t *testing.T) {
 		s, n := &told{}, 0
 		done := make(chan error, 1)
 		go func() {
-			done <- s.bus.Watch(t.Context(), s.snapshot, func(Event) error { n++; return nil })
+			done <- s.bus.Watch(t.Context(), "", s.start, func(Event) error { n++; return nil })
 		}()
 		synctest.Wait()
 		s.publish(2)
@@ -83,7 +83,7 @@ func TestCloseEndsEveryWatch(t *testing.T) {
 		if err := <-done; !errors.Is(err, ErrClosed) || n != 3 {
 			t.Errorf("%v after %d events", err, n)
 		}
-		if err := s.bus.Watch(t.Context(), s.snapshot, func(Event) error { return nil }); !errors.Is(err, ErrClosed) {
+		if err := s.bus.Watch(t.Context(), "", s.start, func(Event) error { return nil }); !errors.Is(err, ErrClosed) {
 			t.Errorf("late: %v", err)
 		}
 	})
@@ -94,7 +94,7 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 		s := &told{}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- s.bus.Watch(ctx, s.snapshot, func(Event) error { return nil }) }()
+		go func() { done <- s.bus.Watch(ctx, "", s.start, func(Event) error { return nil }) }()
 		synctest.Wait()
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {

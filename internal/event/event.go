@@ -108,6 +108,7 @@ type Event struct {
 	Instance *Instance       `json:"instance,omitempty"` // its state after the event
 	Message  json.RawMessage `json:"message,omitempty"`  // Type Message
 	Topic    string          `json:"topic,omitempty"`    // Type Message: its type, else "process:msg"
+	Cursor   string          `json:"cursor,omitempty"`   // Types Message, Begin and Gap: what an observer that comes back goes on after
 	Files    []string        `json:"files,omitempty"`    // Type FilesChanged: below the app's folder, or absolute; none if there were too many
 	Snapshot *Snapshot       `json:"snapshot,omitempty"` // Types Begin and Gap
 }

@@ -36,7 +36,7 @@ func (s *Server) publish(ctx context.Context, p *peer) {
 	}()
 	wg.Go(func() {
 		defer p.cancel()
-		_ = s.Service.Watch(ctx, sub.event)
+		_ = s.Service.Watch(ctx, "", sub.event)
 	})
 	wg.Go(func() {
 		defer p.cancel()

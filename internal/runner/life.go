@@ -327,9 +327,13 @@ func (l *life) deliver() {
 // from the channel: that it is ready outlives us.
 func (l *life) message(data []byte) {
 	rep := classify(data)
-	if _, ready := rep.(Ready); ready {
+	switch rep.(type) {
+	case Ready:
 		l.ready.Store(true)
 		l.noteSaid()
+	case Message:
+		l.r.options.Report(l.spawn.Key, rep) // at once, and not in turn with what is waiting
+		return
 	}
 	l.report(rep)
 }

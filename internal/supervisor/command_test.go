@@ -292,7 +292,7 @@ func TestWatchTellsAll(t *testing.T) {
 		stop := errors.New("enough")
 		done := make(chan error, 1)
 		go func() {
-			done <- b.sup.Watch(b.ctx, func(ev event.Event) error {
+			done <- b.sup.Watch(b.ctx, "", func(ev event.Event) error {
 				if ev.Type == event.Begin {
 					for _, in := range ev.Snapshot.Instances {
 						state[in.ID] = in

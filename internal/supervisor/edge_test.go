@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -287,7 +288,8 @@ type bench struct {
 
 	brain   *brain
 	lookout *lookout
-	end     func() // of the supervisor
+	recent  *os.File // nil for none
+	end     func()   // of the supervisor
 }
 
 // run gives test a running supervisor in a bubble of its own.
@@ -318,7 +320,11 @@ func run(t *testing.T, test func(b *bench)) {
 // begin starts a supervisor with what is remembered.
 func (b *bench) begin() {
 	ctx, cancel := context.WithCancel(b.ctx)
-	b.sup = New(Options{Runner: b.edge, Machine: machine{}, Profile: spec.Profile{LogDir: "/logs"}, MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.t.Logf})
+	o := Options{Runner: b.edge, Machine: machine{}, Profile: spec.Profile{LogDir: "/logs"}, MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.t.Logf}
+	if b.recent != nil {
+		o.Recent = openRecent(b.t, b.recent)
+	}
+	b.sup = New(o)
 	b.edge.sup.Store(b.sup)
 	done := make(chan error, 1)
 	sup := b.sup

@@ -21,7 +21,7 @@ type loop struct {
 	slots   map[int]*slot
 	order   []int // ids, ascending
 	nextID  int
-	seq     uint64
+	told    told
 	boots   boots
 	rolls   map[string]*roll // by app, while it goes on
 	past    past
@@ -39,9 +39,15 @@ type lastOrders struct {
 	resume  map[int]bool // who is to be started by the next daemon
 }
 
+// told is how far observers were told.
+type told struct {
+	seq  uint64 // of the last event
+	said uint64 // the place in Options.Recent of the last message
+}
+
 func newLoop(o Options, bus *event.Bus, in *inbox) *loop {
 	return &loop{
-		o: o, bus: bus, inbox: in, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{}, watches: map[int]*watching{},
+		o: o, bus: bus, told: told{said: o.Recent.last()}, inbox: in, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{}, watches: map[int]*watching{},
 		boots: boots{max: o.MaxBoots, until: map[runner.Key]time.Time{}},
 	}
 }
@@ -140,9 +146,9 @@ func (l *loop) tell(sl *slot, told event.Type) {
 }
 
 func (l *loop) publish(sl *slot, ev event.Event) {
-	l.seq++
+	l.told.seq++
 	view := sl.view
-	ev.Seq, ev.At, ev.Instance = l.seq, time.Now(), &view
+	ev.Seq, ev.At, ev.Instance = l.told.seq, time.Now(), &view
 	l.bus.Publish(ev)
 }
 
@@ -272,7 +278,7 @@ func (l *loop) snapshot() event.Snapshot {
 
 // moment is a snapshot without the apps.
 func (l *loop) moment() event.Snapshot {
-	return event.Snapshot{Seq: l.seq, At: time.Now(), Instances: l.views(l.order), Apps: []event.App{}}
+	return event.Snapshot{Seq: l.told.seq, At: time.Now(), Instances: l.views(l.order), Apps: []event.App{}}
 }
 
 // declared are the apps, and where they listen.

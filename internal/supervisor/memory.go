@@ -204,7 +204,7 @@ func (l *loop) restoreSlots(found map[string]json.RawMessage) (resume []int) {
 	slices.Sort(l.order)
 	slices.Sort(resume)
 	if len(found) > 0 { // beyond all that a former daemon can have told
-		l.seq = uint64(time.Now().UnixMicro())
+		l.told.seq = uint64(time.Now().UnixMicro())
 	}
 	var ids idsRecord
 	if json.Unmarshal(found[idsName], &ids) == nil && len(l.order) > 0 {

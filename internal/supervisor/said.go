@@ -28,19 +28,70 @@ const (
 	mostBytes = 64 << 10 // of one message
 )
 
+// describes tells whether a process tells of itself in messages of a topic.
+func describes(topic string) bool {
+	return topic == saysMetrics || topic == saysAction || topic == saysOptions
+}
+
 // message takes what a process sent. Only what it tells of itself is decoded.
 func (l *loop) message(sl *slot, k runner.Key, data json.RawMessage) {
 	topic := wire.Topic(data)
-	switch topic {
-	case saysMetrics, saysAction, saysOptions:
+	if describes(topic) {
 		l.says(sl, k, topic, data)
 		return
-	case "":
-		if topic = topicless; len(data) < 256 && l.saysVersion(sl, k, data) {
+	}
+	if topic == "" && l.saysVersion(sl, k, data) {
+		return
+	}
+	l.publish(sl, messageEvent(data, l.o.Recent.cursor(l.told.said)))
+}
+
+// nodeVersion is the version that a process tells once; "" if the message is none
+// that tells it.
+func nodeVersion(data json.RawMessage) string {
+	var m struct {
+		Version string `json:"node_version"`
+	}
+	if len(data) >= 256 || json.Unmarshal(data, &m) != nil {
+		return ""
+	}
+	return m.Version
+}
+
+func messageEvent(data json.RawMessage, cursor string) event.Event {
+	topic := wire.Topic(data)
+	if topic == "" {
+		topic = topicless
+	}
+	return event.Event{Type: event.Message, Message: data, Topic: topic, Cursor: cursor}
+}
+
+// missed is where an observer comes in that has seen what is up to the cursor;
+// "" is one that has seen nothing, and asks for nothing.
+func (l *loop) missed(cursor string) event.Start {
+	st := event.Start{Snapshot: l.snapshot(), Cursor: l.o.Recent.cursor(l.told.said)}
+	if cursor == "" {
+		return st
+	}
+	after, ok := l.o.Recent.position(cursor)
+	if !ok {
+		st.Gap = true
+		return st
+	}
+	st.Cursor = cursor
+	st.Gap = !l.o.Recent.since(after, l.told.said, func(m kept) {
+		if wire.Topic(m.data) == "" && nodeVersion(m.data) != "" {
 			return
 		}
-	}
-	l.publish(sl, event.Event{Type: event.Message, Message: data, Topic: topic})
+		ev := messageEvent(m.data, l.o.Recent.cursor(m.end))
+		ev.Seq, ev.At, ev.Instance = st.Seq, m.at, &event.Instance{ID: m.id}
+		if sl := l.slots[m.id]; sl != nil {
+			view := sl.view
+			ev.Instance = &view
+		}
+		st.Missed = append(st.Missed, ev)
+	})
+	return st
 }
 
 // says merges what the current process tells of itself.
@@ -68,17 +119,15 @@ func (l *loop) says(sl *slot, k runner.Key, topic string, data json.RawMessage) 
 
 // saysVersion takes the message in which PM2's agent tells Node's version.
 func (l *loop) saysVersion(sl *slot, k runner.Key, data json.RawMessage) bool {
-	var m struct {
-		Version string `json:"node_version"`
-	}
-	if sl.key() != k || json.Unmarshal(data, &m) != nil || m.Version == "" {
+	version := nodeVersion(data)
+	if sl.key() != k || version == "" {
 		return false
 	}
 	next := event.Said{}
 	if sl.view.Said != nil {
 		next = *sl.view.Said
 	}
-	next.NodeVersion = m.Version
+	next.NodeVersion = version
 	l.setSaid(sl, next, true)
 	return true
 }

@@ -28,7 +28,7 @@ func TestSaid(t *testing.T) {
 		ctx, cancel := context.WithCancel(b.ctx)
 		defer cancel()
 		go func() {
-			_ = b.sup.Watch(ctx, func(ev event.Event) error {
+			_ = b.sup.Watch(ctx, "", func(ev event.Event) error {
 				if ev.Type != event.Begin {
 					topics = append(topics, fmt.Sprint(ev.Type, " ", ev.Topic, " ", string(ev.Message)))
 				}

@@ -19,6 +19,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -27,6 +28,7 @@ import (
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/spec"
+	"github.com/tendproc/tend/internal/wire"
 )
 
 // Runner is the edge: what turns decisions into processes. Spawn to Release
@@ -70,6 +72,7 @@ type Options struct {
 	MaxBoots int          // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
 	Memory   Memory       // nil for none
 	Watcher  Watcher      // nil for none: then no files are watched
+	Recent   *Recent      // nil for none: who watches again has missed what came meanwhile
 
 	WeighEvery time.Duration // how often processes are weighed that have a limit; 0 means 30 s
 
@@ -138,9 +141,20 @@ func (s *Supervisor) Freeze(ctx context.Context) (thaw func(), err error) {
 	return sync.OnceFunc(func() { close(goOn) }), s.wait(ctx, frozen)
 }
 
-// Report takes one fact from the runner. It never blocks.
+// Report takes one fact from the runner. It never blocks. When it returns, a
+// message outlives this process (see [Recent]).
 func (s *Supervisor) Report(k runner.Key, r runner.Report) {
-	s.inbox.put(func(l *loop) { l.report(k, r) })
+	m, ok := r.(runner.Message)
+	if !ok || describes(wire.Topic(m.Data)) {
+		s.inbox.put(func(l *loop) { l.report(k, r) })
+		return
+	}
+	s.o.Recent.put(k, m.Data, func(end uint64) { // the loop gets them in the order in which they are kept
+		s.inbox.put(func(l *loop) {
+			l.told.said = end
+			l.report(k, r)
+		})
+	})
 }
 
 // List returns all state, as far as q asks for it. CPU and memory are sampled
@@ -182,14 +196,22 @@ func (s *Supervisor) measure(list []event.Instance) {
 }
 
 // Watch calls fn with a Begin event and then with each event in order, until
-// ctx ends or fn returns an error, which it returns.
-func (s *Supervisor) Watch(ctx context.Context, fn func(event.Event) error) error {
-	err := s.bus.Watch(ctx, func(ctx context.Context, join func()) (event.Snapshot, error) {
-		var snap event.Snapshot
-		if err := s.ask(ctx, func(l *loop) { snap = l.snapshot(); join() }); err != nil {
-			return event.Snapshot{}, err
+// ctx ends or fn returns an error, which it returns. After a cursor that an event
+// of an earlier Watch had, of this daemon or a former one, it begins with the
+// messages that came since.
+func (s *Supervisor) Watch(ctx context.Context, after string, fn func(event.Event) error) error {
+	if after != "" && !isCursor(after) {
+		return &fault.Error{
+			Code: fault.Invalid, Op: "watch", Field: "after", Message: "no cursor: " + strconv.Quote(after),
+			Remedy: "Give the cursor of an event as it was, or none.",
 		}
-		return snap, nil
+	}
+	err := s.bus.Watch(ctx, after, func(ctx context.Context, after string, join func()) (st event.Start, err error) {
+		err = s.ask(ctx, func(l *loop) {
+			st = l.missed(after)
+			join()
+		})
+		return st, err
 	}, fn)
 	if errors.Is(err, event.ErrClosed) {
 		return ending()

@@ -106,7 +106,7 @@ func TestChangedFilesReplace(t *testing.T) {
 	run(t, func(b *bench) {
 		var events []event.Event
 		go func() {
-			_ = b.sup.Watch(b.ctx, func(ev event.Event) error {
+			_ = b.sup.Watch(b.ctx, "", func(ev event.Event) error {
 				if ev.Type == event.FilesChanged {
 					events = append(events, ev)
 				}
