@@ -20,6 +20,7 @@ import (
 type file struct {
 	path    string
 	private bool // in the store's own folder
+	given   bool // a console: open from the start, and somebody else's
 	refs    int  // guarded by Store.mu
 
 	// mu makes a write, the state it leaves and its publication one step. It is
@@ -144,8 +145,11 @@ func endsWithNewline(path string, size int64) bool {
 func (f *file) raw() (*os.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.path == Null {
+	switch {
+	case f.path == Null:
 		return os.OpenFile(Null, os.O_WRONLY, 0)
+	case f.given:
+		return sys.DupFile(f.f)
 	}
 	own, err := openAppend(f.path, f.private)
 	if err != nil {
@@ -209,20 +213,28 @@ func (f *file) append(p *Pipe, text []byte, now time.Time) error {
 }
 
 // join appends text, which p has put on its own file, to this one that several
-// share. What is on its way when the daemon is killed may be missing here.
-func (f *file) join(p *Pipe, text []byte, now time.Time) error {
+// share, with stamp, nil for none. What is on its way when the daemon is killed may
+// be missing here.
+func (f *file) join(p *Pipe, stamp *stamper, text []byte, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.checkLocked(); err != nil {
 		return f.failLocked(text, err)
 	}
 	out := f.headLocked(p)
-	if p.stamp != nil {
-		out = p.stamp.lines(out, text, now, f.torn && f.by == p)
-	} else {
+	switch {
+	case stamp != nil:
+		out = stamp.lines(out, text, now, f.torn && f.by == p)
+	case out == nil:
+		out = text
+	default:
 		out = append(out, text...)
 	}
-	n, err := writeAll(f.fd, out)
+	write := writeAll
+	if f.given {
+		write = writePatiently
+	}
+	n, err := write(f.fd, out)
 	if n > 0 {
 		f.torn, f.by = out[n-1] != '\n', p
 	}

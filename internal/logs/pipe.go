@@ -55,11 +55,17 @@ type Pipe struct {
 	// burst, the end of patience, or Store.Stop.
 	mu    sync.Mutex
 	ended bool
-	stamp *stamper // nil for raw lines
-	slot  *slot    // nil when there is nothing in it: an unfinished line
-	last  time.Time
-	heir  heir
+	stampers
+	slot *slot // nil when there is nothing in it: an unfinished line
+	last time.Time
+	heir heir
 	timers
+}
+
+// stampers are for raw lines nil.
+type stampers struct {
+	stamp *stamper // of lines for files
+	show  *stamper // of lines for the console
 }
 
 type timers struct {
@@ -324,7 +330,12 @@ func (p *Pipe) writeLocked(text []byte, now time.Time) {
 		p.stream.store.report(err)
 	}
 	if also := p.stream.also; also != nil {
-		if err := also.join(p, text, now); err != nil {
+		if err := also.join(p, p.stamp, text, now); err != nil {
+			p.stream.store.report(err)
+		}
+	}
+	if shown := p.stream.shown; shown != nil {
+		if err := shown.join(p, p.show, text, now); err != nil {
 			p.stream.store.report(err)
 		}
 	}

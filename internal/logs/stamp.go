@@ -12,6 +12,7 @@ import (
 // It is for one goroutine.
 type stamper struct {
 	json  *jsonStamp // nil for a time before each line
+	after string     // follows the time
 	parts []stampPart
 	milli int64
 	text  []byte
@@ -31,7 +32,10 @@ var stampTokens = []string{
 }
 
 func newStamper(format string) *stamper {
-	s := &stamper{milli: -1}
+	s := &stamper{milli: -1, after: ": "}
+	if head, ok := strings.CutPrefix(format, headMark); ok {
+		format, s.after = head, ""
+	}
 	if s.json, format = cutJSON(format); s.json != nil && format == "" {
 		format = isoFormat
 	}
@@ -85,7 +89,7 @@ func (s *stamper) lines(dst, text []byte, now time.Time, continues bool) []byte 
 		if s.json != nil {
 			s.text = s.format(s.text[:0], now.UTC())
 		} else {
-			s.text = append(s.format(s.text[:0], now), ": "...)
+			s.text = append(s.format(s.text[:0], now), s.after...)
 		}
 	}
 	if s.json != nil {

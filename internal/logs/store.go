@@ -30,6 +30,9 @@ type Options struct {
 	// is not on file when this process is killed is found there by the next store.
 	// It stays the caller's. nil: such output is lost.
 	Buffer *os.File
+
+	// Console shows all output besides; nil: it goes to its files only.
+	Console *Console
 }
 
 // Target is one output stream of one instance and the file it goes to.
@@ -59,6 +62,7 @@ type Store struct {
 	pipes sync.Map // of int to *Pipe
 
 	slots *slots
+	shown map[string]*file // the console, by the name of the stream
 
 	mu        sync.Mutex // guards what follows
 	streams   map[streamKey]*Stream
@@ -80,6 +84,7 @@ func NewStore(o Options) *Store {
 		streams:   make(map[streamKey]*Stream),
 		files:     make(map[string]*file),
 		followers: make(map[*follower]struct{}),
+		shown:     o.Console.files(),
 	}
 	var err error
 	if s.slots, err = newSlots(o.Buffer); err != nil {
@@ -121,7 +126,7 @@ func (s *Store) Open(t Target) (*Stream, error) {
 		}
 		st.retired = true
 	}
-	st = &Stream{store: s, target: t, file: f, also: also, users: 1}
+	st = &Stream{store: s, target: t, file: f, also: also, shown: s.shown[t.Name], users: 1}
 	s.streams[key] = st
 	for fo := range s.followers {
 		fo.joinLocked(st)

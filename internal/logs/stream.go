@@ -13,6 +13,7 @@ type Stream struct {
 	target Target
 	file   *file
 	also   *file // nil for none
+	shown  *file // the console; nil for none
 
 	// users and the rest are guarded by Store.mu.
 	users   int  // Opens without their Release
@@ -114,11 +115,18 @@ func (st *Stream) newPipe(ours *os.File, tail *Tail) *Pipe {
 	if st.target.Stamp != "" {
 		p.stamp = newStamper(st.target.Stamp)
 	}
+	if stamp := st.store.options.Console.stamp(st.target); stamp != "" {
+		p.show = newStamper(stamp)
+	}
 	return p
 }
 
 func (st *Stream) rawPipe(tail *Tail) (*Pipe, error) {
-	f, err := st.file.raw()
+	own := st.file
+	if own.path == Null && st.shown != nil {
+		own = st.shown
+	}
+	f, err := own.raw()
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // is tend's own way, but for the folders.
 type Profile struct {
 	PM2    bool   // all apps are declared in PM2's ways
-	LogDir string // where logs go by default
+	LogDir string // where logs go by default; [NoLog] for nowhere
 	User   string // who tend runs as
 	PIDDir string // where pid files go by default; "" for none are kept
 
@@ -51,17 +51,24 @@ const defaultFile = "."
 func (p Profile) place(a *App) {
 	file := fileName(a.Name)
 	if a.OutFile == "" {
-		a.OutFile = filepath.Join(p.LogDir, file+"-out.log")
+		a.OutFile = p.logPath(file + "-out.log")
 	}
 	if a.ErrorFile == "" {
-		a.ErrorFile = filepath.Join(p.LogDir, file+"-error.log")
+		a.ErrorFile = p.logPath(file + "-error.log")
 	}
 	if a.LogFile == defaultFile {
-		a.LogFile = filepath.Join(p.LogDir, file+".log")
+		a.LogFile = p.logPath(file + ".log")
 	}
 	if a.PIDFile == "" && p.PIDDir != "" {
 		a.PIDFile = filepath.Join(p.PIDDir, file+".pid")
 	}
+}
+
+func (p Profile) logPath(file string) string {
+	if p.LogDir == NoLog {
+		return NoLog
+	}
+	return filepath.Join(p.LogDir, file)
 }
 
 func (a *App) listenTimeout() time.Duration {

@@ -71,6 +71,17 @@ func Over(fd int) (bool, error) {
 	}
 }
 
+// AwaitWritable parks the thread until fd takes more, or nobody reads it.
+func AwaitWritable(fd int) error {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+}
+
 // IdentifyFile is [Identify] for f.
 func IdentifyFile(f *os.File) (id FileID, err error) {
 	err = control(f, func(fd int) (err error) {

@@ -63,5 +63,6 @@ func AtomicWord([]byte) *atomic.Uint64        { return nil }
 func DropPages([]byte) error                  { return ErrUnsupported }
 func Buffered(int) (int, error)               { return 0, ErrUnsupported }
 func Over(int) (bool, error)                  { return false, ErrUnsupported }
+func AwaitWritable(int) error                 { return ErrUnsupported }
 func IdentifyFile(*os.File) (FileID, error)   { return FileID{}, ErrUnsupported }
 func StopListening(int)                       {}
