@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		proctest.Role{Name: "start", Run: start},
 		proctest.Role{Name: "echo", Run: echo},
 		proctest.Role{Name: "leave", Run: leave},
+		proctest.Role{Name: "reap", Run: reap},
 	)
 }
 

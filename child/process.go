@@ -61,14 +61,17 @@ func Start(cmd Command) (*Process, error) {
 		return nil, err
 	}
 	defer plan.closeTheirs()
-	pid, fd, err := plan.spawn.Start()
+	p := &Process{
+		tree: plan.tree, home: sys.SessionID(),
+		pipes: plan.pipes, sessions: map[int]startTime{}, exited: make(chan struct{}),
+	}
+	pid, err := own.start(p, func() (pid int, err error) {
+		p.pid, p.fd, err = plan.spawn.Start()
+		return p.pid, err
+	})
 	if err != nil {
 		plan.closeOurs()
 		return nil, cmd.diagnose(plan.spawn, err)
-	}
-	p := &Process{
-		pid: pid, fd: fd, tree: plan.tree, home: sys.SessionID(),
-		pipes: plan.pipes, sessions: map[int]startTime{}, exited: make(chan struct{}),
 	}
 	p.conn.Store(plan.conn)
 	var r procs.Reader
@@ -82,6 +85,7 @@ func Start(cmd Command) (*Process, error) {
 // watch is the one goroutine that waits for the process. It ends with it.
 func (p *Process) watch() {
 	status, err := p.fd.Wait()
+	own.reaped(p)
 	if err == nil {
 		p.exit = ExitOf(status)
 	} else {

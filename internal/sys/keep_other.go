@@ -17,6 +17,7 @@ func SetTitle(string) error                               { return ErrUnsupporte
 func Subreaper() error                                    { return ErrUnsupported }
 func PacketPair(string) (a, b *os.File, err error)        { return nil, nil, ErrUnsupported }
 func Reap() (int, syscall.WaitStatus, bool, error)        { return 0, 0, false, ErrUnsupported }
+func ReapChild(int) (bool, error)                         { return false, ErrUnsupported }
 func SignalChild(int, syscall.Signal) error               { return ErrUnsupported }
 func Children() ([]int, error)                            { return nil, ErrUnsupported }
 func CloseOnExecFrom(int) error                           { return ErrUnsupported }
