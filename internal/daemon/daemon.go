@@ -84,14 +84,14 @@ func (d *daemon) run(ctx context.Context) error {
 	d.signals = make(chan os.Signal, 4)
 	d.hear()
 	defer signal.Stop(d.signals)
-	p, err := newParts(d.info.Home, d.face, d.link, d.log)
+	p, err := newParts(ground{home: d.info.Home, face: d.face, link: d.link, log: d.log})
 	if err != nil {
 		return err
 	}
 	defer p.close()
 	idle := time.AfterFunc(settle, debug.FreeOSMemory)
 	defer idle.Stop()
-	svc := &service{Supervisor: p.supervisor, daemon: d, logs: p.logs}
+	svc := &service{apps: apps{Supervisor: p.supervisor, logs: p.logs}, daemon: d}
 	server := api.NewServer(svc, api.ServerOptions{
 		Log:  d.log,
 		Used: func() { idle.Reset(settle) },

@@ -25,9 +25,18 @@ import (
 // lastWords is how long the end waits for output that is still on its way.
 const lastWords = 5 * time.Second
 
+// ground is what parts stand on.
+type ground struct {
+	home    string // "" for none
+	face    face
+	link    *Link         // to the keeper; nil: nothing outlives this process
+	console *logs.Console // nil for none
+	log     *log.Logger
+}
+
 // parts are what guards apps, from the bottom up.
 type parts struct {
-	state      *state.Store
+	state      *state.Store // nil: nothing is remembered
 	exits      *exits
 	logs       *logs.Store
 	buffer     *os.File // of logs; nil for none
@@ -39,49 +48,65 @@ type parts struct {
 	log        *log.Logger
 }
 
-// newParts builds the parts, with what a former daemon left in the home and with
-// the keeper.
-func newParts(home string, face face, link *Link, logger *log.Logger) (*parts, error) {
-	p := &parts{log: logger, exits: newExits()}
+// newParts builds the parts; where there is a keeper, with what a former daemon left
+// there and in the home.
+func newParts(g ground) (*parts, error) {
+	p := &parts{log: g.log, exits: newExits()}
+	// What they report of each other is called only once they run.
+	cl := cluster.PrimaryOptions{OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }}
+	ru := runner.Options{
+		Home: g.home, Preload: preload(g.home, g.log), Groups: cgroup.New(groupsName(g.home)),
+		Complain: func(err error) { g.log.Print(err) },
+		Report:   func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
+	}
+	su := supervisor.Options{Machine: machine.OS{}, Profile: g.face.profile, WeighEvery: g.face.weigh, Log: g.log.Printf}
+	var left left
+	if g.link != nil {
+		var err error
+		if left, err = p.inherit(g); err != nil {
+			return nil, err
+		}
+		su.Memory, su.Recent = p.state, p.recent(g.link, left.messages)
+		cl.Hold, ru.Hold, ru.Held = sockets{g.link}, g.link, left.lives
+		ru.Status = func(k runner.Key, pid int) (child.Exit, bool) {
+			return p.exits.status(k, func() bool { return g.link.Tells(pid) })
+		}
+	}
+	p.logs = logs.NewStore(logs.Options{
+		Dir: g.face.profile.LogDir, Buffer: p.buffer, Console: g.console, OnError: func(err error) { g.log.Printf("logs: %v", err) },
+	})
 	var err error
-	if p.state, err = state.Open(home, state.Options{OnError: func(err error) { logger.Print(err) }}); err != nil {
+	if p.primary, err = cluster.NewPrimary(cl); err != nil {
+		p.close()
 		return nil, err
 	}
-	for _, note := range p.state.Notes() {
-		logger.Print(note)
-	}
-	left, err := retrieve(link, p.exits)
-	if err != nil {
-		return nil, errors.Join(err, p.state.Close())
-	}
-	dir := face.profile.LogDir
-	p.buffer = memory(link, buffer, left.buffer, logger)
-	p.logs = logs.NewStore(logs.Options{Dir: dir, Buffer: p.buffer, OnError: func(err error) { logger.Printf("logs: %v", err) }})
-	// What they report of each other is called only once they run.
-	p.primary, err = cluster.NewPrimary(cluster.PrimaryOptions{
-		OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }, Hold: sockets{link},
-	})
-	if err != nil {
-		return nil, errors.Join(err, p.state.Close())
-	}
 	if err := p.primary.Restore(left.listeners); err != nil {
-		logger.Print(err)
+		g.log.Print(err)
 	}
-	p.runner = runner.New(runner.Options{
-		Logs: p.logs, Primary: p.primary, Home: home, Preload: preload(home, logger), Hold: link, Held: left.lives,
-		Groups:   cgroup.New(groupsName(home)),
-		Complain: func(err error) { logger.Print(err) },
-		Report:   func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
-		Status: func(k runner.Key, pid int) (child.Exit, bool) {
-			return p.exits.status(k, func() bool { return link.Tells(pid) })
-		},
-	})
+	ru.Logs, ru.Primary = p.logs, p.primary
+	p.runner = runner.New(ru)
 	p.watcher = watch.New(func(k watch.Key, r watch.Report) { p.supervisor.FilesReport(k, r) })
-	p.supervisor = supervisor.New(supervisor.Options{
-		Recent: p.recent(link, left.messages),
-		Runner: p.runner, Machine: machine.OS{}, Profile: face.profile, WeighEvery: face.weigh, Memory: p.state, Watcher: p.watcher, Log: logger.Printf,
-	})
+	su.Runner, su.Watcher = p.runner, p.watcher
+	p.supervisor = supervisor.New(su)
 	return p, nil
+}
+
+// inherit opens the state and the memory of the logs, and returns what else a
+// former daemon left.
+func (p *parts) inherit(g ground) (left, error) {
+	var err error
+	if p.state, err = state.Open(g.home, state.Options{OnError: func(err error) { g.log.Print(err) }}); err != nil {
+		return left{}, err
+	}
+	for _, note := range p.state.Notes() {
+		g.log.Print(note)
+	}
+	l, err := retrieve(g.link, p.exits)
+	if err != nil {
+		return l, errors.Join(err, p.state.Close())
+	}
+	p.buffer = memory(g.link, buffer, l.buffer, g.log)
+	return l, nil
 }
 
 // groupsName is what the control groups of a home are below.
@@ -93,6 +118,9 @@ func groupsName(home string) string {
 // preload puts the preload of Node workers into the home, under a name that
 // says what is in it: workers of another version have theirs. "" if it cannot.
 func preload(home string, logger *log.Logger) string {
+	if home == "" {
+		return ""
+	}
 	sum := sha256.Sum256([]byte(cluster.Preload))
 	path := filepath.Join(home, "preload-"+hex.EncodeToString(sum[:4])+".cjs")
 	if text, err := os.ReadFile(path); err == nil && string(text) == cluster.Preload {
@@ -213,7 +241,10 @@ func (s sockets) Store(name string, fd int, meta []byte) error {
 
 // close releases what outlives the parts' runs.
 func (p *parts) close() {
-	err := p.state.Close()
+	var err error
+	if p.state != nil {
+		err = p.state.Close()
+	}
 	for _, f := range []*os.File{p.buffer, p.messages} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
@@ -226,7 +257,10 @@ func (p *parts) close() {
 
 // start runs the parts. The returned function stops them, top first, and waits.
 func (p *parts) start(ctx context.Context, g *group) (stop func()) {
-	stopState := g.start(ctx, "state", p.state.Run)
+	stopState := func() {}
+	if p.state != nil {
+		stopState = g.start(ctx, "state", p.state.Run)
+	}
 	stopPrimary := g.start(ctx, "cluster", p.primary.Run)
 	stopWatcher := g.start(ctx, "watch", p.watcher.Run)
 	stopSupervisor := g.start(ctx, "supervisor", p.supervisor.Run)

@@ -12,11 +12,16 @@ import (
 	"github.com/tendproc/tend/internal/supervisor"
 )
 
-// service is the supervisor and what only the daemon knows.
-type service struct {
+// apps is what can be asked of apps and their logs.
+type apps struct {
 	*supervisor.Supervisor
+	logs *logs.Store
+}
+
+// service is that and what only the daemon knows.
+type service struct {
+	apps
 	daemon *daemon
-	logs   *logs.Store
 }
 
 var _ api.Service = (*service)(nil)
@@ -41,7 +46,7 @@ func (s *service) Kill(ctx context.Context) error {
 	}
 }
 
-func (s *service) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogLine) error) error {
+func (s *apps) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogLine) error) error {
 	if req.Stream != "" && req.Stream != "out" && req.Stream != "err" {
 		return &fault.Error{Code: fault.Invalid, Op: "logs", Field: "stream", Message: `want "out", "err" or nothing`}
 	}
@@ -65,7 +70,7 @@ func (s *service) Logs(ctx context.Context, req api.LogsRequest, fn func(event.L
 	return s.logs.Read(ctx, read, fn)
 }
 
-func (s *service) Flush(ctx context.Context, target string) error {
+func (s *apps) Flush(ctx context.Context, target string) error {
 	if target == "" {
 		target = "all"
 	}
@@ -76,7 +81,7 @@ func (s *service) Flush(ctx context.Context, target string) error {
 	return s.logs.Flush(targets(chosen)...)
 }
 
-func (s *service) ReopenLogs(context.Context) error { return s.logs.Reopen() }
+func (s *apps) ReopenLogs(context.Context) error { return s.logs.Reopen() }
 
 // instance is an instance and the app it is one of.
 type instance struct {
@@ -85,7 +90,7 @@ type instance struct {
 }
 
 // choose returns the instances that target names; "all" may be none.
-func (s *service) choose(ctx context.Context, target string) ([]instance, error) {
+func (s *apps) choose(ctx context.Context, target string) ([]instance, error) {
 	snapshot, err := s.List(ctx, event.Query{})
 	if err != nil {
 		return nil, err

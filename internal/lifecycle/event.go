@@ -11,14 +11,15 @@ type (
 	// Start: goal Up; spawns unless something runs. With Hold, which says what for,
 	// it waits for Permit or Refuse before that.
 	Start   struct{ Hold string }
-	Stop    struct{} // goal Down; ends all that runs
 	Restart struct{} // goal Up; ends what runs, then spawns
 	Reset   struct{} // counters to zero
 
-	// Delete: as Stop, then [Forget].
-	Delete struct {
+	// Stop: goal Down; ends all that runs.
+	Stop struct {
 		Drain bool // a cluster worker that serves may finish what it has begun
 	}
+	// Delete: as Stop, then [Forget].
+	Delete struct{ Drain bool }
 	// Reload: goal Up; what can overlap gets a successor before it goes, all else is a restart.
 	Reload struct {
 		Trial bool // the successor serves beside the current life until Promote or Reject

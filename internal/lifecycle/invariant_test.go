@@ -164,7 +164,7 @@ func anyPolicy(t *rapid.T) Policy {
 func (w *world) random(t *rapid.T) {
 	commands := []Event{Start{}, Start{}, Stop{}, Restart{}, Reload{}, Reload{Trial: true}, Promote{}, Reject{}, Recycle{}, Start{Hold: "db"}, Permit{}, Refuse{"no db"}, Reset{}, Tick{}}
 	if rapid.IntRange(0, 30).Draw(t, "delete") == 0 {
-		commands = []Event{Delete{}, Delete{Drain: true}}
+		commands = []Event{Delete{}, Delete{Drain: true}, Stop{Drain: true}}
 	}
 	switch kind := rapid.IntRange(0, 10).Draw(t, "kind"); {
 	case kind == 10:

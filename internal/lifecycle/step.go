@@ -33,7 +33,7 @@ func (m *step) handle(ev Event) {
 	case Start:
 		m.start(ev.Hold)
 	case Stop:
-		m.stop()
+		m.stopped(ev.Drain)
 	case Restart:
 		m.restart()
 	case Reload:
@@ -231,8 +231,6 @@ func (m *step) drain(l *Life) {
 	m.do(Disconnect{l.Gen})
 	l.Stage, l.Deadline = Draining, m.now.Add(m.p.Drain)
 }
-
-func (m *step) stop() { m.stopped(false) }
 
 // stopped ends all there is. With drain, a cluster worker that serves may finish
 // what it has begun; the next command ends that, too.

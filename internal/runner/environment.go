@@ -162,7 +162,7 @@ func (l *life) told() map[string]string {
 	app, s := l.spawn.App, l.spawn
 	out, err := app.LogPaths(s.Key.ID)
 	instance := cmp.Or(app.InstanceVar, spec.DefaultInstanceVar)
-	return map[string]string{
+	told := map[string]string{
 		instance:           strconv.Itoa(s.Index),
 		"PWD":              app.Cwd,
 		"name":             app.Name,
@@ -178,8 +178,11 @@ func (l *life) told() map[string]string {
 		"pm_uptime":        strconv.FormatInt(time.Now().UnixMilli(), 10),
 		"restart_time":     strconv.Itoa(s.Restarts),
 		"status":           "launching",
-		"TEND_HOME":        l.r.options.Home,
 	}
+	if home := l.r.options.Home; home != "" {
+		told["TEND_HOME"] = home
+	}
+	return told
 }
 
 // increment gives the n-th instance a number of its own.

@@ -11,6 +11,7 @@ import (
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/runner"
 	"github.com/tendproc/tend/internal/spec"
 	"github.com/tendproc/tend/internal/sys"
 )
@@ -218,6 +219,39 @@ func (s *Supervisor) Annotate(ctx context.Context, req spec.Act) (event.Outcome,
 // processes are gone. Run goes on until its context ends. With resume the next
 // daemon starts again what was up; else it begins with nothing.
 func (s *Supervisor) Shutdown(ctx context.Context, resume bool) error {
+	err := s.close(ctx, resume, func(l *loop, sl *slot) { l.step(sl, lifecycle.Stop{}) })
+	if err == nil && !resume {
+		err = s.ask(ctx, (*loop).unrememberAll)
+	}
+	return errors.Join(err, s.o.Memory.Sync(ctx))
+}
+
+// Leave is Shutdown where nobody comes after: cluster workers finish what they have
+// begun, but whoever connects from now on is refused and not kept waiting. What has
+// ended stays on the list.
+func (s *Supervisor) Leave(ctx context.Context) error {
+	return s.close(ctx, false, func(l *loop, sl *slot) {
+		l.o.Runner.Release(sl.spec.Name)
+		l.step(sl, lifecycle.Stop{Drain: true})
+	})
+}
+
+// Hurry has a Shutdown or Leave that goes on kill what is left.
+func (s *Supervisor) Hurry(ctx context.Context) error {
+	return s.ask(ctx, func(l *loop) {
+		l.last.closing = true
+		for _, sl := range l.living(slices.Clone(l.order)) {
+			l.step(sl, lifecycle.Stop{})
+			for _, life := range sl.state.Lives {
+				l.o.Runner.Kill(runner.Key{ID: sl.id, Gen: life.Gen})
+			}
+		}
+	})
+}
+
+// close ends every instance by stop, those first on which none depends, and refuses
+// further commands.
+func (s *Supervisor) close(ctx context.Context, resume bool, stop func(*loop, *slot)) error {
 	var layers [][]int
 	err := s.ask(ctx, func(l *loop) {
 		l.last.closing = true
@@ -229,16 +263,13 @@ func (s *Supervisor) Shutdown(ctx context.Context, resume bool) error {
 	for i := 0; err == nil && i < len(layers); i++ {
 		_, err = s.command(ctx, "stop", func(l *loop, w *wait) error {
 			for _, sl := range l.living(layers[i]) {
-				l.step(sl, lifecycle.Stop{})
+				stop(l, sl)
 				w.awaitGone(sl)
 			}
 			return nil
 		})
 	}
-	if err == nil && !resume {
-		err = s.ask(ctx, (*loop).unrememberAll)
-	}
-	return errors.Join(err, s.o.Memory.Sync(ctx))
+	return err
 }
 
 // each does fn to every instance of req's target and waits for what fn says.
