@@ -25,7 +25,7 @@ func main() {
 		}
 		return
 	}
-	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals, IsRoot: os.Geteuid() == 0}
+	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals, Notify: heed, IsRoot: os.Geteuid() == 0}
 	stdio.Width, _, stdio.Terminal = sys.Terminal(os.Stdout)
 	var err error
 	if stdio.Program, err = os.Executable(); err != nil {
@@ -42,6 +42,11 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
+	served := os.Getenv("TEND_HOME")
+	if served != "" || os.Getpid() == 1 { // nobody else can be there
+		served = home
+	}
+	stdio.Guard = guardAt(served, false)
 	os.Exit(cli.Run(ctx, args, stdio, reach(home)))
 }
 

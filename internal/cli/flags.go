@@ -21,6 +21,7 @@ const (
 	listing
 	serving // serve
 	logging
+	showing // how a guard in the foreground shows output
 	ignored // for PM2's sake: what it asks for is so anyway
 )
 
@@ -109,7 +110,7 @@ var flagSpecs = []flagSpec{
 	{"nostream", "", "", logging, "end after those lines; do not follow"},
 	{"err", "", "", logging, "standard error only"},
 	{"out", "", "", logging, "standard output only"},
-	{"raw", "", "", logging, "the lines alone, without the prefix"},
+	{"raw", "", "", showing, "the lines alone, without the prefix"},
 	{"json", "", "", general, "JSON in place of text; of an error too, on standard error"},
 	{"silent", "s", "", general, "no tables, no progress, no errors: the exit code tells"},
 	{"no-color", "", "", general, "no colours, as NO_COLOR in the environment"},

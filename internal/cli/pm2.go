@@ -148,6 +148,6 @@ func pm2Overview() string {
 		names := strings.Join(append([]string{v.name()}, v.aliases...), ", ")
 		fmt.Fprintf(&b, "  %-34s %s\n", names, v.short)
 	}
-	b.WriteString("\nOptions:\n" + flagHelp(pm2Flags(), general, declare, acting, listing, logging, ignored))
+	b.WriteString("\nOptions:\n" + flagHelp(pm2Flags(), general, declare, acting, listing, logging, showing, ignored))
 	return b.String()
 }

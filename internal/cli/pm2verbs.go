@@ -102,7 +102,7 @@ var pm2ReadingVerbs = []verb{
 	},
 	{
 		use: "logs [NAME|ID|NAMESPACE|/EXPRESSION/]", aliases: []string{"log"}, short: "show what the apps write, as they write it", most: -1,
-		topics: []topic{logging, general}, run: pm2Logs, data: true,
+		topics: []topic{logging, showing, general}, run: pm2Logs, data: true,
 	},
 	{
 		use: "flush [NAME|ID]", short: "empty the log files", most: -1,

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -37,6 +38,11 @@ type IO struct {
 	// Signals returns a context that Ctrl-C ends, for the commands that have
 	// something to say then; it ends the others as it ends any program. nil: none.
 	Signals func(context.Context) context.Context
+
+	// Guard makes a guard in this process, and Notify gives the signals it is to heed,
+	// until its second result is called. nil: nothing is guarded here.
+	Guard  func(ctx context.Context, show Console) (Guard, error)
+	Notify func() (signals <-chan os.Signal, stop func())
 }
 
 // Daemon reaches the daemon of one home.
@@ -80,7 +86,11 @@ func run(ctx context.Context, args []string, c *command) int {
 	root.SetArgs(args)
 	root.SetOut(stdio.Out)
 	root.SetErr(stdio.Err)
-	switch err := root.ExecuteContext(ctx); {
+	err := root.ExecuteContext(ctx)
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errTold):
@@ -265,7 +275,7 @@ func (c *command) cobra(v *verb) *cobra.Command {
 			}
 			c.quiet = v.data
 			ctx := cmd.Context()
-			if !v.asks && c.Signals != nil {
+			if !v.asks && !v.stays && c.Signals != nil {
 				ctx = c.Signals(ctx)
 			}
 			return v.run(ctx, c, o)

@@ -21,6 +21,7 @@ type verb struct {
 	least   int  // operands
 	most    int  // -1: any number
 	asks    bool // it changes nothing and is over at once
+	stays   bool // it heeds signals itself
 	data    bool // what it prints is for programs
 	run     func(ctx context.Context, c *command, o operands) error
 }
@@ -95,6 +96,31 @@ tend start ecosystem.config.js --env production --only web,mail
 tend start worker.py -i 2 --env Q=mail     # two processes
 tend start ./server --exec-mode cluster -i 4  # a Go program using tend's cluster package
 tend start "npm run dev" --name dev        # a shell line`,
+	},
+	{
+		use: "run [FILE|SCRIPT|PROGRAM…]", short: "Guard apps in the foreground, without a daemon", most: -1,
+		topics: []topic{declare, filed, showing, general}, run: runRun, stays: true,
+		long: `For containers, where it is fit to be process 1: it collects orphans, and nothing
+of it is left when it ends. Apps are as those of start, with restarts, clusters and
+reloads. What they write goes to standard output and standard error, with the
+process before each line if there are several; log files are kept where --output
+and the like name them.
+
+It ends when every app has ended for good, with the exit code of the first that did
+not end well: 128 and its number for a signal, 1 for one that was given up.
+
+SIGTERM, SIGINT, SIGQUIT  stop the apps as tend stop would; cluster workers finish
+                          what they have begun first. The second one kills
+SIGHUP                    reload all; in a terminal it ends as SIGTERM does
+SIGUSR1                   passed on to the processes
+SIGUSR2                   open the log files anew
+
+Where TEND_HOME is set, and as process 1, other commands reach it: tend ls, tend
+reload. A home that is in use, or cannot be written, is not needed.`,
+		example: `tend run app.js -i max
+tend run ecosystem.config.js --env production
+tend run ./server --no-autorestart   # exits with the server's exit code
+tend run worker.py --json            # each line an object`,
 	},
 	{
 		use: "serve [PATH] [PORT]", aliases: []string{"expose"}, short: "Serve the files of a folder", most: 2,
@@ -287,7 +313,7 @@ tend env web --json`,
 	},
 	{
 		use: "logs [NAME|ID|NAMESPACE|/EXPRESSION/]", aliases: []string{"log"}, short: "Show what the apps write, as they write it", most: 1,
-		topics: []topic{logging, general}, run: runLogs,
+		topics: []topic{logging, showing, general}, run: runLogs,
 		long: `First the last lines of each log file, then what is written from now on, until
 Ctrl-C. Each line is prefixed with the id and the name of the app.`,
 		example: `tend logs

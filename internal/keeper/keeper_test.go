@@ -211,7 +211,7 @@ func TestDaemonKilledIsStartedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"the daemon ended by signal 9", "The apps run on", "that the daemon left behind"} {
+	for _, want := range []string{"the daemon ended by signal 9", "The apps run on", "that were left behind"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("tend.log does not say %q", want)
 		}

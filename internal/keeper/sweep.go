@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"errors"
+	"log"
+	"os"
 	"syscall"
 	"time"
 
@@ -19,37 +21,45 @@ const (
 // own children: it is enough to end children until there are none. A child
 // cannot be mistaken for another process while we have not reaped it.
 func (k *keeper) sweep() {
+	Sweep(k.exits, func() []int {
+		k.reap()
+		pids, err := sys.Children()
+		if err != nil {
+			k.log.Printf("look for leftover processes: %v", err)
+		}
+		return pids
+	}, k.log)
+}
+
+// Sweep ends the children of a subreaper, all that left collects and lists, until
+// there are none. exits has a token when one may have ended.
+func Sweep(exits <-chan os.Signal, left func() []int, logger *log.Logger) {
 	asked := map[int]bool{}
 	killing := false
 	grace, limit := time.NewTimer(sweepGrace), time.NewTimer(sweepLimit)
 	defer grace.Stop()
 	defer limit.Stop()
 	for {
-		k.reap()
-		pids, err := sys.Children()
-		if err != nil {
-			k.log.Printf("look for leftover processes: %v", err)
-			return
-		}
+		pids := left()
 		if len(pids) == 0 {
 			break
 		}
-		k.endChildren(pids, asked, killing)
+		endChildren(pids, asked, killing, logger)
 		select {
-		case <-k.exits:
+		case <-exits:
 		case <-grace.C:
 			killing = true
 		case <-limit.C:
-			k.log.Printf("leftover processes %v do not end; going on without them", pids)
+			logger.Printf("leftover processes %v do not end; going on without them", pids)
 			return
 		}
 	}
 	if len(asked) > 0 {
-		k.log.Printf("ended %d processes that the daemon left behind", len(asked))
+		logger.Printf("ended %d processes that were left behind", len(asked))
 	}
 }
 
-func (k *keeper) endChildren(pids []int, asked map[int]bool, killing bool) {
+func endChildren(pids []int, asked map[int]bool, killing bool, logger *log.Logger) {
 	for _, pid := range pids {
 		sig := syscall.SIGKILL
 		if !killing {
@@ -60,7 +70,7 @@ func (k *keeper) endChildren(pids []int, asked map[int]bool, killing bool) {
 		}
 		asked[pid] = true
 		if err := sys.SignalChild(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-			k.log.Printf("end leftover process %d: %v", pid, err)
+			logger.Printf("end leftover process %d: %v", pid, err)
 		}
 	}
 }

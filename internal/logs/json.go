@@ -13,6 +13,12 @@ const isoFormat = "YYYY-MM-DD[T]HH:mm:ss.SSS[Z]"
 // jsonMark begins a stamp that is JSON. It is no text that a format could be.
 const jsonMark = "\x00json\x00"
 
+// JSONLine is a [Target.Stamp] as [JSONStamp], with the text alone as the message: not
+// the newline after it.
+func JSONLine(t Target) string { return lineMark + JSONStamp(t, "") }
+
+const lineMark = "\x00line\x00"
+
 // JSONStamp is a [Target.Stamp] that makes each line a JSON object, in PM2's form.
 // date is the format of its time, "" for JavaScript's.
 func JSONStamp(t Target, date string) string {
@@ -20,11 +26,15 @@ func JSONStamp(t Target, date string) string {
 }
 
 // jsonStamp is the part of each object that is always the same.
-type jsonStamp struct{ tail []byte }
+type jsonStamp struct {
+	tail []byte
+	line bool // the newline is no part of the message
+}
 
 // cutJSON takes a JSON stamp apart; of another it returns the format.
 func cutJSON(stamp string) (j *jsonStamp, format string) {
-	rest, ok := strings.CutPrefix(stamp, jsonMark)
+	rest, line := strings.CutPrefix(stamp, lineMark)
+	rest, ok := strings.CutPrefix(rest, jsonMark)
 	if !ok {
 		return nil, stamp
 	}
@@ -33,12 +43,15 @@ func cutJSON(stamp string) (j *jsonStamp, format string) {
 		return nil, ""
 	}
 	tail := `","type":"` + parts[0] + `","process_id":` + parts[1] + `,"app_name":` + string(quoted(nil, []byte(parts[2]))) + "}\n"
-	return &jsonStamp{[]byte(tail)}, parts[3]
+	return &jsonStamp{[]byte(tail), line}, parts[3]
 }
 
 // lines appends an object for each line of text, and for what is left of one.
 func (j *jsonStamp) lines(dst, text, at []byte) []byte {
 	for line := range bytes.Lines(text) {
+		if j.line {
+			line = bytes.TrimSuffix(line, []byte("\n"))
+		}
 		dst = append(dst, `{"message":`...)
 		dst = quoted(dst, line)
 		dst = append(dst, `,"timestamp":"`...)
