@@ -18,7 +18,8 @@ import (
 
 func main() {
 	ctx := context.Background()
-	args, asPM2 := pm2.Called(os.Args)
+	args, name := pm2.Called(os.Args)
+	asPM2 := name != ""
 	if part, err := daemon.RunPart(ctx, args, daemon.Options{Version: programVersion(), PM2: asPM2}); part {
 		if err != nil {
 			fail(fmt.Errorf("%s: %w", args[0], err))
@@ -35,8 +36,7 @@ func main() {
 		fail(err)
 	}
 	if asPM2 {
-		home := pm2.HomeOf(os.Getenv, os.Getenv("HOME"))
-		os.Exit(cli.RunPM2(ctx, args, stdio, cli.PM2{Home: home, Daemon: reachPM2{reach(home.Dir), home}}))
+		os.Exit(runPM2(ctx, name, args, stdio))
 	}
 	home, err := daemon.Home()
 	if err != nil {

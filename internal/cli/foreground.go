@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,17 +42,23 @@ type vigil struct {
 	manner
 	asked   syscall.Signal // that began the end; 0 for none
 	timer   *time.Timer    // looks again
-	trouble chan error     // of what a signal began
+	tasks   sync.WaitGroup
+	seq     uint64     // of the last event
+	trouble chan error // of what a signal began
 }
 
 // manner is what depends on the command.
 type manner struct {
 	start func(ctx context.Context, svc api.Service) error
-	tell  func(ev event.Event)                                       // of each event until the end is asked for
+	tell  func(ev event.Event) task                                  // of each event; what is to be done beside, nil for nothing
 	look  func(snap event.Snapshot) (again time.Duration, over bool) // whether anything will run; with again, look then
 	stop  func(sig syscall.Signal)                                   // the end was asked for
 	code  func(snap event.Snapshot, asked syscall.Signal) int        // exit code
+	hup   bool                                                       // SIGHUP reloads, where there is no terminal
 }
+
+// task is done beside the watch, until ctx ends.
+type task func(ctx context.Context) error
 
 // exitCode ends the program with another code than 0 or 1.
 type exitCode int
@@ -83,10 +90,9 @@ func (c *command) stand(ctx context.Context, show Console, m manner) error {
 
 func (v *vigil) run(ctx context.Context, signals <-chan os.Signal) (code int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	news, watched := make(chan event.Event), make(chan struct{})
-	go func() { // ends with ctx
-		defer close(watched)
+	news := make(chan event.Event)
+	v.tasks.Go(func() {
+		defer close(news)
 		_ = v.guard.Watch(ctx, func(ev event.Event) error {
 			select {
 			case news <- ev:
@@ -94,79 +100,136 @@ func (v *vigil) run(ctx context.Context, signals <-chan os.Signal) (code int, er
 			}
 			return ctx.Err()
 		})
+	})
+	defer func() {
+		cancel()
+		v.tasks.Wait()
 	}()
-	defer func() { cancel(); <-watched }()
+	if err := v.watch(ctx, signals, news); err != nil {
+		return 0, err
+	}
+	snap, err := v.guard.List(ctx, event.Query{Specs: true})
+	if err == nil && v.asked == 0 {
+		code = v.code(snap, 0) // by itself; what the end makes of it does not count
+	}
+	if err == nil {
+		err = v.guard.Kill(ctx)
+	}
+	if err == nil {
+		snap, err = v.guard.List(ctx, event.Query{Specs: true})
+	}
+	for err == nil && v.seq < snap.Seq { // all that has happened is told
+		ev, ok := <-news
+		if !ok {
+			break
+		}
+		v.heard(ctx, ev)
+	}
+	if v.asked != 0 {
+		code = v.code(snap, v.asked)
+	}
+	return code, err
+}
+
+// heard tells of an event.
+func (v *vigil) heard(ctx context.Context, ev event.Event) {
+	if v.seq = max(v.seq, ev.Seq); ev.Snapshot != nil {
+		v.seq = max(v.seq, ev.Snapshot.Seq)
+	}
+	v.beside(ctx, v.tell(ev))
+}
+
+// watch starts the apps and returns when they have ended, or are to end.
+func (v *vigil) watch(ctx context.Context, signals <-chan os.Signal, news <-chan event.Event) error {
 	started := make(chan error, 1)
-	go func() { started <- v.start(ctx, v.guard) }() // at the latest, the end of the apps ends it
+	v.tasks.Go(func() { started <- v.start(ctx, v.guard) })
 	for over := false; !over; {
 		select {
 		case sig := <-signals:
 			v.signal(ctx, sig)
-		case ev := <-news:
-			if v.asked == 0 {
-				v.tell(ev)
+		case ev, ok := <-news:
+			if !ok {
+				news = nil // it is ending
+				continue
 			}
-			over = started == nil && v.asked == 0 && v.ended(ctx, ev)
+			v.heard(ctx, ev)
+			over = started == nil && v.ended(ctx, ev)
 		case <-v.timer.C:
-			over = v.asked == 0 && v.ended(ctx, event.Event{})
+			over = v.ended(ctx, event.Event{})
 		case err := <-started:
 			started = nil
-			if over = v.asked == 0 && v.ended(ctx, event.Event{}); err != nil && v.asked == 0 {
-				if snap, lerr := v.guard.List(ctx, event.Query{Brief: true}); lerr != nil || len(snap.Instances) == 0 {
-					return 0, err
-				}
-				if !over { // it is started again
-					v.c.warn("%s", clean(v.c.asFault(err).Error()))
-				}
+			over = v.ended(ctx, event.Event{})
+			if err = v.begun(ctx, err, over); err != nil {
+				return err
 			}
 		case err := <-v.trouble:
 			v.c.warn("%s", clean(v.c.asFault(err).Error()))
 		case err := <-v.guard.Failed():
-			return 0, err
+			return err
 		case <-v.guard.Down():
 			over, v.asked = true, cmp.Or(v.asked, syscall.SIGTERM)
 		}
 	}
-	snap, err := v.guard.List(ctx, event.Query{Specs: true})
-	if err == nil {
-		err = v.guard.Kill(ctx)
+	return nil
+}
+
+// begun judges how the start went: it is an error if there is nothing to guard.
+func (v *vigil) begun(ctx context.Context, err error, over bool) error {
+	if err == nil || v.asked != 0 {
+		return nil
 	}
-	return v.code(snap, v.asked), err
+	if snap, lerr := v.guard.List(ctx, event.Query{Brief: true}); lerr != nil || len(snap.Instances) == 0 {
+		return err
+	}
+	if !over { // it is started again
+		v.c.warn("%s", clean(v.c.asFault(err).Error()))
+	}
+	return nil
+}
+
+// beside does what may take its time.
+func (v *vigil) beside(ctx context.Context, do task) {
+	if do == nil {
+		return
+	}
+	v.tasks.Go(func() {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			select {
+			case v.trouble <- err:
+			default: // one trouble is told already
+			}
+		}
+	})
 }
 
 // signal does what a signal asks for. The second one that ends the apps does so at once.
 func (v *vigil) signal(ctx context.Context, sig os.Signal) {
-	beside := func(do func() error) {
-		go func() { // ends with the guard
-			if err := do(); err != nil {
-				select {
-				case v.trouble <- err:
-				default:
-				}
-			}
-		}()
-	}
+	var do task
 	switch {
 	case sig == syscall.SIGUSR1:
-		beside(func() error { _, err := v.guard.Signal(ctx, "all", "SIGUSR1"); return err })
+		do = func(ctx context.Context) error { _, err := v.guard.Signal(ctx, "all", "SIGUSR1"); return err }
 	case sig == syscall.SIGUSR2:
-		beside(func() error { return v.guard.ReopenLogs(ctx) })
-	case sig == syscall.SIGHUP && !v.c.Terminal:
-		beside(func() error {
+		do = v.guard.ReopenLogs
+	case sig == syscall.SIGHUP && v.hup && !v.c.Terminal:
+		do = func(ctx context.Context) error {
 			_, err := v.guard.Reload(ctx, spec.Act{Target: "all"})
 			return err
-		})
+		}
 	case v.asked == 0:
 		v.asked, _ = sig.(syscall.Signal)
 		v.stop(v.asked)
-		beside(func() error { return v.guard.Kill(ctx) })
+		do = v.guard.Kill
 	default:
-		beside(func() error { return v.guard.Hurry(ctx) })
+		do = v.guard.Hurry
 	}
+	v.beside(ctx, do)
 }
 
 // ended says whether nothing runs any more and nothing will.
 func (v *vigil) ended(ctx context.Context, ev event.Event) bool {
+	if v.asked != 0 {
+		return false // it is ending
+	}
 	if in := ev.Instance; in != nil && in.Phase != lifecycle.Stopped && in.Phase != lifecycle.Failed && ev.Type != event.Deleted {
 		return false
 	}
@@ -183,12 +246,23 @@ func (v *vigil) ended(ctx context.Context, ev event.Event) bool {
 
 // runRun guards apps in the foreground.
 func runRun(ctx context.Context, c *command, o operands) error {
-	s, err := c.toStart(ctx, o)
+	if len(o.args) == 0 {
+		word, err := c.theFile(o)
+		if err != nil {
+			return err
+		}
+		o.args = []string{word}
+	}
+	opts, err := c.declared(o)
+	if err != nil {
+		return err
+	}
+	s, err := c.toStart(ctx, o.args, opts)
 	if err != nil {
 		return err
 	}
 	return c.stand(ctx, c.console(s), manner{
-		start: s.start, tell: c.tellRun, look: allOver, stop: func(syscall.Signal) {}, code: exitOf,
+		start: s.start, tell: c.tellRun, look: allOver, stop: func(syscall.Signal) {}, code: exitOf, hup: true,
 	})
 }
 
@@ -200,21 +274,9 @@ type starting struct {
 	many  bool     // more than one process
 }
 
-// toStart is what the operands ask for.
-func (c *command) toStart(ctx context.Context, o operands) (s starting, err error) {
-	if len(o.args) == 0 {
-		word, err := c.theFile(o)
-		if err != nil {
-			return s, err
-		}
-		o.args = []string{word}
-	}
-	opts, err := c.declared(o)
-	if err != nil {
-		return s, err
-	}
-
-	for _, word := range o.args {
+// toStart is what words ask for, where they are no files with opts.
+func (c *command) toStart(ctx context.Context, words []string, opts spec.Options) (s starting, err error) {
+	for _, word := range words {
 		if !spec.IsConfig(word) {
 			s.words = append(s.words, spec.Start{Word: word, Options: opts, Force: c.values.on("force"), Caller: c.caller()})
 			s.add(opts, word)
@@ -293,21 +355,22 @@ func (c *command) console(s starting) Console {
 }
 
 // tellRun tells of processes that are started again.
-func (c *command) tellRun(ev event.Event) {
+func (c *command) tellRun(ev event.Event) task {
 	in := ev.Instance
 	if ev.Type != event.Exited || in == nil || in.Reason == "" || in.Phase == lifecycle.Stopping {
-		return
+		return nil
 	}
 	what := "; it is started again"
 	switch in.Phase {
 	case lifecycle.Stopped:
-		return // the exit code tells
+		return nil // the exit code tells
 	case lifecycle.Failed:
 		what = ""
 	case lifecycle.Backoff:
 		what += " in " + time.Until(in.WakeAt).Round(10*time.Millisecond).String()
 	}
 	c.warn("%s (id %d): %s%s", clean(in.App), in.ID, clean(in.Reason), what)
+	return nil
 }
 
 // allOver says that every app has ended by itself, and for good. What was stopped by

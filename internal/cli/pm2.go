@@ -120,17 +120,20 @@ func misusedPM2(err error) error {
 	return e
 }
 
-// preparePM2 joins options to the values they may have and need not.
-func preparePM2(args []string, fs *pflag.FlagSet) []string {
+func preparePM2(args []string, fs *pflag.FlagSet) []string { return joinOptional(args, fs, pm2Named) }
+
+// joinOptional joins options to the values they may have and need not.
+func joinOptional(args []string, fs *pflag.FlagSet, named func(string) (pm2Flag, bool)) []string {
 	out := make([]string, 0, len(args))
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
+		f, ok := named(arg)
 		switch {
 		case arg == "--":
 			return append(out, args[i:]...)
-		case mayTake(arg) && i+1 < len(args) && args[i+1] != "" && args[i+1][0] != '-':
+		case ok && f.optional && i+1 < len(args) && args[i+1] != "" && args[i+1][0] != '-':
 			i++
-			arg = "--" + pm2Long(arg) + "=" + args[i]
+			arg = "--" + f.name + "=" + args[i]
 		case takesNext(arg, fs) && i+1 < len(args):
 			i++
 			out = append(out, arg)

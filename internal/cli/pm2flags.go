@@ -142,16 +142,6 @@ func pm2Named(arg string) (pm2Flag, bool) {
 	return pm2Flag{}, false
 }
 
-func mayTake(arg string) bool {
-	f, ok := pm2Named(arg)
-	return ok && f.optional
-}
-
-func pm2Long(arg string) string {
-	f, _ := pm2Named(arg)
-	return f.name
-}
-
 // pm2Options are the options that say what an app is.
 func (c *command) pm2Options(o operands) (spec.Options, error) {
 	if err := c.unmade(); err != nil {

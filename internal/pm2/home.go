@@ -46,6 +46,16 @@ func HomeOf(get func(string) string, user string) Home {
 	}
 }
 
+// DevHome makes get say where pm2-dev has its home, whatever PM2_HOME says.
+func DevHome(get func(string) string) func(string) string {
+	return func(key string) string {
+		if key == "PM2_HOME" {
+			return filepath.Join(get("HOME"), ".pm2-dev")
+		}
+		return get(key)
+	}
+}
+
 // Profile is what apps of the home are where nothing is said, as far as the
 // daemon's environment says it.
 func (h Home) Profile(get func(string) string) spec.Profile {
