@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,6 +106,15 @@ func (p *program) expect(pattern string) []string {
 		case <-timeout:
 			p.t.Fatalf("it did not say %q", pattern)
 		}
+	}
+}
+
+// expectAll reads lines until each of the patterns has matched one, in any order.
+func (p *program) expectAll(patterns ...string) {
+	p.t.Helper()
+	for len(patterns) > 0 {
+		line := p.expect("(?:" + strings.Join(patterns, "|") + ")")[0]
+		patterns = slices.DeleteFunc(patterns, func(pattern string) bool { return regexp.MustCompile(pattern).MatchString(line) })
 	}
 }
 
