@@ -7,6 +7,11 @@
 // signals go through process descriptors too, so none can reach a process that
 // merely took over a number.
 //
+// [Start] gives streams, [Exec] and [ExecFile] gather output with a bound, [Fork]
+// and [ForkSelf] open a channel, [Run] lasts as long as a ctx: Node's spawn, exec,
+// execFile and fork. [Find] and [StopNamed] are for processes of other parents,
+// [Reaper] is for a program that is the first of a container.
+//
 // # The tree
 //
 // Every child leads a process group of its own, or a session ([Command].Session),
@@ -21,5 +26,5 @@
 //
 // The package reaps each child it starts, once, as soon as it ends. A program
 // that also calls wait4(-1) or ignores SIGCHLD takes the exit status away;
-// the child then shows [Exit].Code -1 and no signal.
+// the child then shows [Exit].Code -1 and no signal. A [Reaper] does not.
 package child

@@ -6,41 +6,45 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
 
-// DefaultMaxBuffer is how much of each output stream [Exec] and [ExecFile]
+// DefaultMaxBuffer is how many bytes of each output stream [Exec] and [ExecFile]
 // keep, as in Node.
 const DefaultMaxBuffer = 1 << 20
 
 // ExecOptions are the choices of [Exec] and [ExecFile]; the zero value is fine.
 type ExecOptions struct {
-	Dir       string
-	Env       []string // as Command.Env
-	Shell     string   // Exec's shell, called with -c; "" means /bin/sh
-	Input     []byte   // what it reads from standard input; nil: nothing
-	MaxBuffer int      // bytes of each stream; 0 means DefaultMaxBuffer
-	Timeout   time.Duration
+	Dir   string   // working directory; "" means this process's own
+	Env   []string // as Command.Env
+	Shell string   // Exec's shell, called with -c; "" means /bin/sh
+	Input []byte   // what it reads from standard input; nil means /dev/null
+	// MaxBuffer is how many bytes each of the two streams may have: one more, and
+	// the whole tree is ended. 0 means [DefaultMaxBuffer], less than 0 no bound.
+	MaxBuffer int
+	// Timeout is how long it may take, from its start to the end of both streams;
+	// 0 means no bound.
+	Timeout time.Duration
 	// Stop says how the tree is ended when ctx is done, the Timeout over or a
-	// stream too long. The zero value kills it at once.
+	// stream too long. The zero value kills it at once: what Node's killSignal is
+	// needs a Grace too.
 	Stop       StopOptions
-	Credential *Credential
+	Credential *Credential // as Command.Credential
 }
 
 // Output is what a finished command wrote, and how it ended. It is there beside
 // an error too, as far as it was read.
 type Output struct {
 	Stdout, Stderr []byte
-	Exit           Exit
+	Exit           Exit // the zero Exit too if it could not be started
 }
 
 // MaxBufferError says that a command wrote more than was to be kept. Its whole
 // tree was ended.
 type MaxBufferError struct {
 	Stream string // "stdout" or "stderr"
-	Limit  int
+	Limit  int    // bytes: what was kept of that stream
 }
 
 func (e *MaxBufferError) Error() string {
@@ -55,10 +59,16 @@ type ExitError struct {
 
 func (e *ExitError) Error() string { return e.Exit.String() }
 
-// Exec runs a command line in a shell and gathers what it writes, until both
-// streams are closed. Never build the line from untrusted text: use [ExecFile].
-// The error is a [*StartError], [*ExitError], [*MaxBufferError], or says why
-// ctx ended. What the command left running in the background stays.
+// Exec runs a command line in a shell and gathers what it writes, until the shell
+// has ended and both streams are closed: what runs on in the background with one
+// of them is waited for, what has closed them stays. Never build the line from
+// untrusted text: use [ExecFile].
+//
+// The error wraps a [*StartError], an [*ExitError], a [*MaxBufferError], or the
+// cause of ctx's end; context.DeadlineExceeded after the Timeout. A [*SweepError]
+// may be joined to it, if this process is not permitted to end what it started.
+// Of the last three kinds nothing runs any more when Exec returns. The Output is
+// the caller's.
 func Exec(ctx context.Context, line string, o ExecOptions) (Output, error) {
 	shell := o.Shell
 	if shell == "" {
@@ -175,7 +185,10 @@ func (s *stream) read(f *os.File) error {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := f.Read(buf)
-		room := s.limit - len(s.data)
+		room := n
+		if s.limit >= 0 {
+			room = s.limit - len(s.data)
+		}
 		s.data = append(s.data, buf[:min(n, room)]...)
 		if n > room {
 			return &MaxBufferError{Stream: s.name, Limit: s.limit}
@@ -206,8 +219,3 @@ func (c *collector) wait(ctx context.Context) error {
 	_, err := c.p.Wait(ctx)
 	return err
 }
-
-// scripts are the file name endings that Node runs.
-var scripts = []string{".js", ".cjs", ".mjs", ".ts", ".cts", ".mts"}
-
-func isScript(ext string) bool { return slices.Contains(scripts, ext) }

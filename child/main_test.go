@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		proctest.Role{Name: "echo", Run: echo},
 		proctest.Role{Name: "leave", Run: leave},
 		proctest.Role{Name: "reap", Run: reap},
+		proctest.Role{Name: "self", Run: self},
+		proctest.Role{Name: "reaper", Run: reaper},
 	)
 }
 

@@ -216,10 +216,7 @@ func (p *plan) openChannel(i int, mode ipc.Serialization) (int, error) {
 func (c *Command) environment(p *plan) []string {
 	env := c.Env
 	if env == nil {
-		env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
-			key, _, _ := strings.Cut(entry, "=")
-			return key == channelVar || key == serializationVar || key == workerVar
-		})
+		env = withoutChannel(os.Environ())
 	}
 	own := map[string]string{MarkerVar: p.tree}
 	if p.channel >= 0 {
@@ -243,6 +240,14 @@ func (c *Command) environment(p *plan) []string {
 		}
 	}
 	return result
+}
+
+// withoutChannel takes out what tells of this process's own channel.
+func withoutChannel(env []string) []string {
+	return slices.DeleteFunc(env, func(entry string) bool {
+		key, _, _ := strings.Cut(entry, "=")
+		return key == channelVar || key == serializationVar || key == workerVar
+	})
 }
 
 // find looks the program up in the PATH of the child's environment. Relative

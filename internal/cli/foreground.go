@@ -93,7 +93,7 @@ func (v *vigil) run(ctx context.Context, signals <-chan os.Signal) (code int, er
 	news := make(chan event.Event)
 	v.tasks.Go(func() {
 		defer close(news)
-		_ = v.guard.Watch(ctx, func(ev event.Event) error {
+		_ = v.guard.Watch(ctx, "", func(ev event.Event) error {
 			select {
 			case news <- ev:
 			case <-ctx.Done():

@@ -65,13 +65,25 @@ func Modules(t testing.TB) string {
 // it skips the test.
 func Bun(t testing.TB) string {
 	t.Helper()
-	path := os.Getenv("TEND_TEST_BUN")
+	return runtime(t, "bun", "TEND_TEST_BUN")
+}
+
+// Deno returns the Deno on PATH or the one that TEND_TEST_DENO names. Without one
+// it skips the test.
+func Deno(t testing.TB) string {
+	t.Helper()
+	return runtime(t, "deno", "TEND_TEST_DENO")
+}
+
+func runtime(t testing.TB, name, variable string) string {
+	t.Helper()
+	path := os.Getenv(variable)
 	if path == "" {
-		path = "bun"
+		path = name
 	}
 	found, err := exec.LookPath(path)
 	if err != nil {
-		t.Skip("no bun on PATH nor in TEND_TEST_BUN")
+		t.Skipf("no %s on PATH nor in %s", name, variable)
 	}
 	return found
 }

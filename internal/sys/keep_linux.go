@@ -16,6 +16,11 @@ func Subreaper() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
+// NoSubreaper undoes [Subreaper].
+func NoSubreaper() error {
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0))
+}
+
 // PacketPair returns two connected AF_UNIX SOCK_SEQPACKET sockets, both
 // close-on-exec and non-blocking: one packet is one message. The caller owns both.
 func PacketPair(name string) (a, b *os.File, err error) {

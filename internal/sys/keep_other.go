@@ -15,6 +15,7 @@ func Lock(*os.File, bool) error                           { return ErrUnsupporte
 func SetArguments(string) error                           { return ErrUnsupported }
 func SetTitle(string) error                               { return ErrUnsupported }
 func Subreaper() error                                    { return ErrUnsupported }
+func NoSubreaper() error                                  { return ErrUnsupported }
 func PacketPair(string) (a, b *os.File, err error)        { return nil, nil, ErrUnsupported }
 func Reap() (int, syscall.WaitStatus, bool, error)        { return 0, 0, false, ErrUnsupported }
 func ReapChild(int) (bool, error)                         { return false, ErrUnsupported }

@@ -1,9 +1,12 @@
 package sys
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -65,9 +68,48 @@ func (p *PidFD) Wait() (status syscall.WaitStatus, err error) {
 	return status, err
 }
 
-// TryReap reaps the process if it is an ended child of this process.
-func (p *PidFD) TryReap() {
-	p.conn.Control(func(fd uintptr) { waitPidFD(fd) })
+// TryReap reaps the process if it is an ended child of this process; done tells
+// whether it was.
+func (p *PidFD) TryReap() (status syscall.WaitStatus, done bool) {
+	p.conn.Control(func(fd uintptr) { status, done, _ = waitPidFD(fd) })
+	return status, done
+}
+
+// ChildEnded tells whether pid is a child of this process that has ended and waits
+// to be reaped.
+func ChildEnded(pid int) bool {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err == nil && info.Signo != 0
+		}
+	}
+}
+
+// Holders counts the descriptors of the process pid that this process has open,
+// whoever in it opened them.
+func Holders(pid int) (n int, err error) {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, err
+	}
+	want := []byte("\nPid:\t" + strconv.Itoa(pid) + "\n")
+	for _, name := range names {
+		to, err := os.Readlink("/proc/self/fd/" + name)
+		if err != nil || to != "anon_inode:[pidfd]" && !strings.HasPrefix(to, "pidfd:") {
+			continue
+		}
+		if info, err := os.ReadFile("/proc/self/fdinfo/" + name); err == nil && bytes.Contains(info, want) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 func waitPidFD(fd uintptr) (status syscall.WaitStatus, done bool, err error) {

@@ -27,24 +27,26 @@ func (Spawn) Start() (int, *PidFD, error) { return 0, nil, ErrUnsupported }
 // PidFD is not there on this system.
 type PidFD struct{}
 
-func OpenPidFD(int) (*PidFD, error)              { return nil, ErrUnsupported }
-func (*PidFD) Wait() (syscall.WaitStatus, error) { return 0, ErrUnsupported }
-func TakePidFD(int) (*PidFD, error)              { return nil, ErrUnsupported }
-func (*PidFD) WaitEnd() error                    { return ErrUnsupported }
-func (*PidFD) Control(func(int)) error           { return ErrUnsupported }
-func (*PidFD) TryReap()                          {}
-func (*PidFD) Ended(context.Context) error       { return ErrUnsupported }
-func (*PidFD) Signal(syscall.Signal) error       { return ErrUnsupported }
-func (*PidFD) SignalGroup(syscall.Signal) error  { return ErrUnsupported }
-func (*PidFD) Close() error                      { return nil }
-func IsSubreaper() bool                          { return false }
-func SessionID() int                             { return -1 }
-func SinceBoot() time.Duration                   { return 0 }
-func MakeBlocking(int) error                     { return ErrUnsupported }
-func FDOpen(int) bool                            { return false }
-func ReadProc([]byte, []byte) (int, error)       { return 0, ErrUnsupported }
-func ReadProcDir([]byte, []int) ([]int, error)   { return nil, ErrUnsupported }
-func LastPID() int                               { return 0 }
-func GroupEmpty(int) bool                        { return true }
+func OpenPidFD(int) (*PidFD, error)                { return nil, ErrUnsupported }
+func (*PidFD) Wait() (syscall.WaitStatus, error)   { return 0, ErrUnsupported }
+func TakePidFD(int) (*PidFD, error)                { return nil, ErrUnsupported }
+func (*PidFD) WaitEnd() error                      { return ErrUnsupported }
+func (*PidFD) Control(func(int)) error             { return ErrUnsupported }
+func (*PidFD) TryReap() (syscall.WaitStatus, bool) { return 0, false }
+func ChildEnded(int) bool                          { return false }
+func Holders(int) (int, error)                     { return 0, ErrUnsupported }
+func (*PidFD) Ended(context.Context) error         { return ErrUnsupported }
+func (*PidFD) Signal(syscall.Signal) error         { return ErrUnsupported }
+func (*PidFD) SignalGroup(syscall.Signal) error    { return ErrUnsupported }
+func (*PidFD) Close() error                        { return nil }
+func IsSubreaper() bool                            { return false }
+func SessionID() int                               { return -1 }
+func SinceBoot() time.Duration                     { return 0 }
+func MakeBlocking(int) error                       { return ErrUnsupported }
+func FDOpen(int) bool                              { return false }
+func ReadProc([]byte, []byte) (int, error)         { return 0, ErrUnsupported }
+func ReadProcDir([]byte, []int) ([]int, error)     { return nil, ErrUnsupported }
+func LastPID() int                                 { return 0 }
+func GroupEmpty(int) bool                          { return true }
 
 func ChildPipe(string, bool) (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }

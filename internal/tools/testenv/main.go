@@ -6,6 +6,7 @@
 //
 //	TEND_TEST_NODES    the node executables to test against, parted by ":"
 //	TEND_TEST_BUN      the bun executable
+//	TEND_TEST_DENO     the deno executable
 //	TEND_TEST_MODULES  a node_modules folder with the modules below
 //	TEND_REQUIRE_NODE  1: a test that finds no Node fails rather than skips
 //
@@ -28,6 +29,7 @@ import (
 var (
 	nodes   = []string{"18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0"}
 	bun     = "1.4.5"
+	deno    = "2.9.6"
 	modules = []string{"express@5.3.0", "fastify@5.12.8", "piscina@5.3.2", "pm2@7.0.4", "socket.io@4.8.4", "socket.io-client@4.8.4"}
 )
 
@@ -79,6 +81,10 @@ func prepare() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	denoBin, err := program(cache, "@deno/linux-"+arch()+"-glibc", deno, "deno")
+	if err != nil {
+		return nil, err
+	}
 	mods := filepath.Join(cache, "modules")
 	if err := install(mods, "node_modules/pm2/package.json", modules...); err != nil {
 		return nil, err
@@ -86,6 +92,7 @@ func prepare() ([]string, error) {
 	return []string{
 		"TEND_TEST_NODES=" + strings.Join(list, ":"),
 		"TEND_TEST_BUN=" + bunBin,
+		"TEND_TEST_DENO=" + denoBin,
 		"TEND_TEST_MODULES=" + filepath.Join(mods, "node_modules"),
 		"TEND_REQUIRE_NODE=1",
 	}, nil
@@ -154,7 +161,7 @@ func install(dir, proof string, pkgs ...string) error {
 	if err != nil {
 		return fmt.Errorf("fetch %s: the package has no %s", want, proof)
 	}
-	if strings.Contains(proof, "/bin/") {
+	if filepath.Ext(proof) != ".json" { // a program
 		if err := os.Chmod(bin, info.Mode()|0o111); err != nil {
 			return err
 		}
