@@ -41,10 +41,12 @@ type Adoption struct {
 // Adopt makes a Process of one that another process started, by [Start] or not:
 // a guard that died, or this very process before it executed another program.
 // Its methods work as for a child of ours, but for the exit status: of what is
-// no child the kernel tells it only to the parent (see Adoption.Status). One
-// that has ended can be adopted with its FD; without it the error is os.ErrProcessDone.
+// no child the kernel tells it only to the parent (see Adoption.Status). Nor is that
+// of a child taken that somebody in this process has already, as a Process or an
+// os.Process. One that has ended can be adopted with its FD; without it the error is
+// os.ErrProcessDone.
 func Adopt(a Adoption) (*Process, error) {
-	fd, err := a.open()
+	fd, lent, err := a.open()
 	if err != nil {
 		for _, f := range a.Pipes {
 			f.Close()
@@ -52,32 +54,39 @@ func Adopt(a Adoption) (*Process, error) {
 		return nil, fmt.Errorf("adopt process %d: %w", a.PID, err)
 	}
 	p := &Process{
-		pid: a.PID, start: a.Start, tree: a.Tree, home: a.Session, fd: fd, pipes: a.Pipes, status: a.Status,
+		pid: a.PID, start: a.Start, tree: a.Tree, home: a.Session, fd: fd, pipes: a.Pipes, status: a.Status, lent: lent,
 		sessions: map[int]startTime{}, exited: make(chan struct{}),
 	}
 	go p.watch()
 	return p, nil
 }
 
-func (a *Adoption) open() (*sys.PidFD, error) {
+// open returns a descriptor of the process. lent tells that somebody else in this
+// process waits for it.
+func (a *Adoption) open() (fd *sys.PidFD, lent bool, err error) {
 	if a.FD != nil {
-		fd, err := dupFile(a.FD)
+		n, err := dupFile(a.FD)
 		a.FD.Close()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return sys.TakePidFD(fd)
+		fd, err = sys.TakePidFD(n)
+		return fd, false, err
 	}
-	fd, err := sys.OpenPidFD(a.PID)
-	if err != nil {
-		return nil, os.ErrProcessDone
+	if fd, err = sys.OpenPidFD(a.PID); err != nil {
+		return nil, false, os.ErrProcessDone
 	}
 	var r procs.Reader
-	if st, err := r.Stat(a.PID); err != nil || st.Start != a.Start || !st.Alive() {
+	st, err := r.Stat(a.PID)
+	if err != nil || st.Start != a.Start || !st.Alive() {
 		fd.Close()
-		return nil, os.ErrProcessDone
+		return nil, false, os.ErrProcessDone
 	}
-	return fd, nil
+	if st.PPID == os.Getpid() {
+		holders, err := sys.Holders(a.PID)
+		lent = err == nil && holders > 1
+	}
+	return fd, lent, nil
 }
 
 func dupFile(f *os.File) (fd int, err error) {

@@ -45,6 +45,7 @@ type Process struct {
 	sessions map[int]startTime // started inside the tree, and when that was last seen
 
 	status func(pid int) (Exit, bool) // tells how one ended that is not our child; may be nil
+	lent   bool                       // a child that somebody else in this process reaps
 
 	exited chan struct{} // closed by watch, after exit and grouped are set
 	exit   Exit
@@ -84,19 +85,24 @@ func Start(cmd Command) (*Process, error) {
 
 // watch is the one goroutine that waits for the process. It ends with it.
 func (p *Process) watch() {
-	status, err := p.fd.Wait()
+	p.exit = p.end()
 	own.reaped(p)
-	if err == nil {
-		p.exit = ExitOf(status)
-	} else {
-		p.exit = p.reported()
-	}
-	err = p.fd.SignalGroup(0)
+	err := p.fd.SignalGroup(0)
 	p.grouped = err == nil || errors.Is(err, syscall.EPERM) || errors.Is(err, sys.ErrUnsupported) && !sys.GroupEmpty(p.pid)
 	if !p.grouped {
 		p.fd.Close()
 	}
 	close(p.exited)
+}
+
+// end waits for the end, and reaps the process if it is ours to reap.
+func (p *Process) end() Exit {
+	if !p.lent {
+		if status, err := p.fd.Wait(); err == nil {
+			return ExitOf(status)
+		}
+	}
+	return p.reported()
 }
 
 // reported waits for the end of a process that somebody else reaps, and returns
