@@ -3,10 +3,12 @@ package pool
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/bits"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // request is what the pool sends to a worker process.
@@ -15,35 +17,40 @@ type request struct {
 	Task   string          `json:"task"`
 	In     json.RawMessage `json:"in"`
 	Cancel bool            `json:"cancel"`
+
+	whole []byte // the text, if In is a guess
 }
 
 // answer is what a worker process sends.
 type answer struct {
-	Ready bool            `json:"ready"`
-	ID    uint64          `json:"id"`
-	Out   json.RawMessage `json:"out"`
-	Error *string         `json:"error"`
-	Panic *string         `json:"panic"`
-	Stack string          `json:"stack"`
+	Ready    bool            `json:"ready"`
+	Ahead    int             `json:"ahead"`
+	ID       uint64          `json:"id"`
+	Returned bool            `json:"returned"`
+	Out      json.RawMessage `json:"out"`
+	Error    *string         `json:"error"`
+	Panic    *string         `json:"panic"`
+	Stack    string          `json:"stack"`
 
 	whole []byte // the text, if Out is a guess
 }
 
 const (
-	readyMessage = `{"ready":true}`
-	idPrefix     = `{"id":`
-	outPrefix    = `,"out":`
+	idPrefix   = `{"id":`
+	taskPrefix = `,"task":`
+	inPrefix   = `,"in":`
+	outPrefix  = `,"out":`
 )
 
 // appendRequest appends the message for one task; input is JSON text.
 func appendRequest(dst []byte, id uint64, c Call) ([]byte, error) {
 	dst = strconv.AppendUint(append(dst, idPrefix...), id, 10)
-	dst = append(dst, `,"task":`...)
+	dst = append(dst, taskPrefix...)
 	name, err := json.Marshal(c.Name())
 	if err != nil {
 		return dst, err
 	}
-	dst = append(append(dst, name...), `,"in":`...)
+	dst = append(append(dst, name...), inPrefix...)
 	if dst, err = c.AppendInput(dst); err != nil {
 		return dst, err
 	}
@@ -53,6 +60,52 @@ func appendRequest(dst []byte, id uint64, c Call) ([]byte, error) {
 func appendCancel(dst []byte, id uint64) []byte {
 	dst = strconv.AppendUint(append(dst, idPrefix...), id, 10)
 	return append(dst, `,"cancel":true}`...)
+}
+
+func appendReturn(dst []byte, id uint64) []byte {
+	dst = strconv.AppendUint(append(dst, idPrefix...), id, 10)
+	return append(dst, `,"returned":true}`...)
+}
+
+func appendReady(dst []byte, ahead int) []byte {
+	dst = strconv.AppendInt(append(dst, `{"ready":true,"ahead":`...), int64(ahead), 10)
+	return append(dst, '}')
+}
+
+// quickRequest reads a request as a pool writes it, without parsing its input. It is
+// a guess: of what is no JSON text then the whole has to be parsed.
+func quickRequest(text []byte) (r request, ok bool) {
+	rest, ok := bytes.CutPrefix(text, []byte(idPrefix))
+	if !ok {
+		return r, false
+	}
+	digits, rest, ok := bytes.Cut(rest, []byte(taskPrefix+`"`))
+	if !ok {
+		return r, false
+	}
+	name, rest, ok := bytes.Cut(rest, []byte(`"`+inPrefix))
+	if !ok || bytes.ContainsAny(name, `\"`) || !utf8.Valid(name) {
+		return r, false
+	}
+	id, err := strconv.ParseUint(string(digits), 10, 64)
+	if rest, ok = bytes.CutSuffix(rest, []byte("}")); !ok || err != nil {
+		return r, false
+	}
+	return request{ID: id, Task: string(name), In: rest, whole: text}, true
+}
+
+// input stores the input in what v points to.
+func (r *request) input(v any) error {
+	err := json.Unmarshal(r.In, v)
+	if _, bad := errors.AsType[*json.SyntaxError](err); !bad || r.whole == nil {
+		return err
+	}
+	whole := r.whole
+	*r = request{}
+	if err := json.Unmarshal(whole, r); err != nil {
+		return err
+	}
+	return json.Unmarshal(r.In, v)
 }
 
 func appendOutput(dst []byte, id uint64, out []byte) []byte {

@@ -35,6 +35,32 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
+// And so is the input of a request.
+func FuzzRequest(f *testing.F) {
+	for _, text := range []string{
+		`{"id":7,"task":"sum","in":45}`, `{"id":7,"task":"a \"task\"","in":"}"}`, `{"id":7,"task":"sum","in":1,"ms":3}`, `{"id":7,"task":"sum"}`,
+		`{"id":7,"task":"sum","in":1}}`, `{"id":7,"cancel":true}`, `{"id":-7,"task":"sum","in":1}`, `{"id":7,"task":"s","in":{"task":"x","in":2}}`,
+		`{"id":07,"task":"sum","in":1}`, `{"id":7,"task":"a\u0062","in":1}`, `{"id":7,"task":"sum","in":1,"in":2}`, `{"id":7,"task":"","in":}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		quick, ok := quickRequest(text)
+		var whole request
+		if !ok || !json.Valid(text) || json.Unmarshal(text, &whole) != nil { // the channel lets nothing else through
+			return
+		}
+		var q, w any
+		qerr := quick.input(&q)
+		werr := json.Unmarshal(whole.In, &w)
+		qtext, _ := json.Marshal(q)
+		wtext, _ := json.Marshal(w)
+		if quick.ID != whole.ID || quick.Task != whole.Task || (qerr == nil) != (werr == nil) || string(qtext) != string(wtext) {
+			t.Errorf("%q: %d %q %s, %v; parsed: %d %q %s, %v", text, quick.ID, quick.Task, qtext, qerr, whole.ID, whole.Task, wtext, werr)
+		}
+	})
+}
+
 func TestMessages(t *testing.T) {
 	c := &call[string, int]{task: &Task[string, int]{Name: `a "task"`}, in: "x\n"}
 	text, err := appendRequest(nil, 12, c)

@@ -44,6 +44,8 @@
 //	  {"id":1,"cancel":true}         ──────▶     an answer to 1 is still due, within the grace
 //	  end of the channel             ──────▶     it exits
 //
-// A worker has one task at a time, so its death is one task's failure. Messages
-// without an id that is asked for are dropped.
+// A worker does one task at a time, so its death is one task's failure. Messages
+// without an id that is asked for are dropped. Workers that run the pool's own program
+// have the next few tasks in their socket meanwhile, if tasks are short; none of them
+// fails, or waits, for the one in front (docs/protocol/pool.md).
 package pool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,7 +37,9 @@ var (
 	grow    = NewTask("grow", func(_ context.Context, n int) (int, error) { grown = dirty(n); return os.Getpid(), nil })
 	once    = &Task[string, int]{Name: "once", Retries: 1, Func: diesOnce}
 	getenv  = NewTask("getenv", func(_ context.Context, name string) (bool, error) { _, ok := os.LookupEnv(name); return ok, nil })
-	own     = []Runnable{getenv, sum, echo, fail, nothing, pid, die, hang, until, obey, grow, once}
+	mark    = NewTask("mark", func(_ context.Context, m marked) (int, error) { return m.N, m.write() })
+	leave   = NewTask("leave", func(context.Context, int) (int, error) { runtime.Goexit(); return 0, nil })
+	own     = []Runnable{mark, leave, getenv, sum, echo, fail, nothing, pid, die, hang, until, obey, grow, once}
 )
 
 // grown is memory that a worker does not give back.
@@ -83,6 +86,22 @@ func diesOnce(_ context.Context, path string) (int, error) {
 		return 0, dieOf("SIGKILL")
 	}
 	return os.Getpid(), nil
+}
+
+// marked is a number that a task writes to a file, to show that it ran.
+type marked struct {
+	Path string
+	N    int
+}
+
+func (m marked) write() error {
+	f, err := os.OpenFile(m.Path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, m.N)
+	return err
 }
 
 // there waits until a file is there.

@@ -38,7 +38,7 @@ type Pool struct {
 	idle    []*slot // the last one used at the end
 	active  int     // slots that are not idle and not being started
 	closed  bool
-	refused time.Duration // when a worker could not be started
+	watches watches
 	count   counters
 
 	drained chan struct{} // closed when closed and inside is 0
@@ -52,6 +52,8 @@ type life struct {
 	force  context.CancelCauseFunc // ends every worker
 	forced <-chan struct{}
 	detach func() bool // from the context given to New
+
+	refused time.Duration // when a worker could not be started; guarded by Pool.mu
 }
 
 // slot is the place of one worker.
@@ -70,7 +72,7 @@ func New(ctx context.Context, e Executor, o Options) *Pool {
 	if o.Size <= 0 {
 		o.Size = max(e.Size(), 1)
 	}
-	p := &Pool{options: o, epoch: time.Now(), slots: map[*slot]bool{}, drained: make(chan struct{})}
+	p := &Pool{options: o, epoch: time.Now(), slots: map[*slot]bool{}, watches: watches{}, drained: make(chan struct{})}
 	own, force := context.WithCancelCause(context.WithoutCancel(ctx))
 	booting := make(chan struct{}, runtime.GOMAXPROCS(0)) // more at once only take each other's time
 	p.life = life{
@@ -162,6 +164,7 @@ func (p *Pool) halt() {
 
 func (p *Pool) dropLocked(l *list) {
 	for j := l.pop(); j != nil; j = l.pop() {
+		p.unwatchLocked(j)
 		j.end(ErrClosed)
 	}
 }
@@ -171,6 +174,7 @@ func (p *Pool) drainedLocked() {
 	case <-p.drained:
 	default:
 		if p.closed && p.inside == 0 {
+			p.unwatchAllLocked()
 			close(p.drained)
 		}
 	}
@@ -230,12 +234,11 @@ func (p *Pool) submit(j *job, e entry) (admitted <-chan error, err error) {
 	case full && e == waitFor:
 		j.admitted = make(chan error, 1)
 	}
-	if e != wait && j.ctx.Done() != nil {
-		j.stop = context.AfterFunc(j.ctx, func() { p.abandon(j) })
-	}
+	j.attended = e == wait
 	j.since = p.now()
 	if full {
 		p.waiting.push(j)
+		p.watchLocked(j)
 	} else {
 		p.admitLocked(j)
 	}
@@ -245,18 +248,20 @@ func (p *Pool) submit(j *job, e entry) (admitted <-chan error, err error) {
 func (p *Pool) admitLocked(j *job) {
 	j.admit(nil)
 	p.inside++
-	p.queue.push(j)
-	p.wakeLocked()
+	p.enqueueLocked(j)
 }
 
-// wakeLocked lets an idle worker look at the queue, and starts those that are missing.
-func (p *Pool) wakeLocked() {
+// wakeLocked lets an idle worker look at the queue, if there is one, and starts those
+// that are missing.
+func (p *Pool) wakeLocked() (woken bool) {
 	if n := len(p.idle); n > 0 && p.queue.n > 0 && p.active < p.options.Size {
 		s := p.idle[n-1]
 		p.idle = p.idle[:n-1]
 		p.goLocked(s)
+		woken = true
 	}
 	p.fillLocked()
+	return woken
 }
 
 func (p *Pool) goLocked(s *slot) {
@@ -272,7 +277,7 @@ func (p *Pool) fillLocked() {
 		want += p.options.Spares
 	}
 	for len(p.slots) < want {
-		if len(p.slots) > 0 && p.refused != 0 && p.now()-p.refused < refusalPause {
+		if len(p.slots) > 0 && p.life.refused != 0 && p.now()-p.life.refused < refusalPause {
 			return
 		}
 		s := p.newSlotLocked()
@@ -295,9 +300,9 @@ func (p *Pool) boot(s *slot) error {
 	defer p.mu.Unlock()
 	if err != nil {
 		delete(p.slots, s)
-		p.refused = p.now()
+		p.life.refused = p.now()
 		if len(p.slots) == 0 {
-			if j := p.queue.pop(); j != nil {
+			if j := p.takeLocked(p.now()); j != nil {
 				p.leaveLocked(j, err)
 			}
 			if p.queue.n > 0 {
@@ -307,7 +312,7 @@ func (p *Pool) boot(s *slot) error {
 		return err
 	}
 	s.worker = w
-	p.refused = 0
+	p.life.refused = 0
 	if p.closed && p.inside == 0 {
 		delete(p.slots, s)
 		p.running.Go(func() { p.life.end(w) })
@@ -340,161 +345,4 @@ func (p *Pool) lost(s *slot) {
 	if i >= 0 {
 		p.life.end(s.worker)
 	}
-}
-
-// errGoexit is what a task that ended its goroutine failed with.
-var errGoexit = errors.New("it called runtime.Goexit")
-
-// work runs tasks on one worker until the queue is empty.
-func (p *Pool) work(s *slot) {
-	defer p.running.Done()
-	var j *job
-	defer func() {
-		if j == nil {
-			return
-		}
-		// The task left by Goexit, and this goroutine ends.
-		if next := p.step(s, j, fmt.Errorf("task %s: %w", j.call.Name(), errGoexit)); next != nil {
-			p.requeue(s, next)
-		}
-	}()
-	for j = p.step(s, nil, nil); j != nil; {
-		j = p.step(s, j, p.do(s.worker, j))
-	}
-}
-
-// requeue gives a task back that this goroutine cannot run, and the worker another.
-func (p *Pool) requeue(s *slot, j *job) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.queue.pushFront(j)
-	p.running.Add(1)
-	go s.run()
-}
-
-// step notes how a task ended, and takes the next for the same worker; nil if the
-// worker has none.
-func (p *Pool) step(s *slot, j *job, err error) (next *job) {
-	p.mu.Lock()
-	now := p.now()
-	if j != nil {
-		p.count.run.add(now - j.since)
-		p.finishLocked(j, err)
-	}
-	spent := s.worker.Spent()
-	if spent || p.closed && p.inside == 0 { // idle, nobody would end it any more
-		delete(p.slots, s)
-		p.active--
-		if spent {
-			p.count.replaced++
-		}
-		p.wakeLocked()
-		p.mu.Unlock()
-		p.life.end(s.worker)
-		return nil
-	}
-	if next = p.queue.pop(); next == nil {
-		p.active--
-		p.idle = append(p.idle, s)
-		p.mu.Unlock()
-		return nil
-	}
-	p.count.wait.add(now - next.since)
-	next.since = now
-	p.mu.Unlock()
-	return next
-}
-
-// finishLocked ends the task, or has it run again.
-func (p *Pool) finishLocked(j *job, err error) {
-	crash, crashed := errors.AsType[*CrashError](err)
-	switch {
-	case !crashed || j.ended:
-	case isDone(p.life.forced):
-		err = ErrClosed
-	case j.ctx.Err() != nil:
-		err = context.Cause(j.ctx)
-	default:
-		p.count.crashed++
-		crash.Task = j.call.Name()
-		if j.tries < j.limits.retries {
-			j.tries++
-			j.since = p.now()
-			p.queue.pushFront(j)
-			return
-		}
-	}
-	p.leaveLocked(j, err)
-}
-
-func isDone(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-// leaveLocked ends an admitted task; the next comes in.
-func (p *Pool) leaveLocked(j *job, err error) {
-	p.inside--
-	p.count.done++
-	if err != nil || j.loose {
-		p.count.failed++
-	}
-	j.end(err)
-	if next := p.waiting.pop(); next != nil {
-		p.admitLocked(next)
-	}
-	p.drainedLocked()
-}
-
-// do runs one task on a worker.
-func (p *Pool) do(w Worker, j *job) error {
-	ctx := j.ctx
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	if j.limits.timeout <= 0 {
-		return w.Do(ctx, j.call)
-	}
-	over := &TimeoutError{Task: j.call.Name(), After: j.limits.timeout}
-	ctx, cancel := context.WithTimeoutCause(ctx, over.After, over)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		if context.Cause(ctx) == over { //nolint:errorlint // this very one
-			p.expire(j, over)
-		}
-	})
-	defer stop()
-	return w.Do(ctx, j.call)
-}
-
-// expire tells the caller of a task that its time is over.
-func (p *Pool) expire(j *job, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !j.ended {
-		j.loose = true
-		j.end(err)
-	}
-}
-
-// abandon takes a task out that waits, as its ctx has ended. It returns false if
-// the task runs or has ended.
-func (p *Pool) abandon(j *job) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch j.in {
-	case nil:
-		return false
-	case &p.waiting:
-		p.waiting.remove(j)
-		j.end(context.Cause(j.ctx))
-	default:
-		p.queue.remove(j)
-		p.leaveLocked(j, context.Cause(j.ctx))
-	}
-	return true
 }

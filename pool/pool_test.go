@@ -127,6 +127,68 @@ func TestCancelInTheQueue(t *testing.T) {
 	})
 }
 
+// Tasks with one ctx cost one registration with it, those with ctx of their own leave
+// none behind, and each leaves the queue when its own ends.
+func TestWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, g := t.Context(), newGated()
+		p := New(ctx, Thread{}, Options{Size: 1, Queue: 1000})
+		submit := func(ctx context.Context, n int) (all []Future[int]) {
+			for i := range n {
+				f, err := Submit(ctx, p, g.task, i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, f)
+			}
+			return all
+		}
+		watched := func() int {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.watches)
+		}
+		blocked := submit(ctx, 1)
+		synctest.Wait()
+		its, cancel := context.WithCancel(ctx)
+		defer cancel()
+		before := watched()
+		both := append(submit(its, 100), submit(context.WithValue(its, t, 1), 100)...)
+		if n := watched() - before; n != 1 {
+			t.Errorf("%d watches for 200 tasks", n)
+		}
+		other := submit(ctx, 1)
+		cancel()
+		synctest.Wait()
+		for _, f := range both {
+			if _, err := f.Wait(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("%v", err)
+			}
+		}
+		if st := p.Stats(); st.Queued != 1 || watched() != 1 {
+			t.Errorf("%+v, %d watches", st, watched())
+		}
+		close(g.gate)
+		for range 100 {
+			its, cancel := context.WithCancel(ctx)
+			defer cancel()
+			submit(its, 5)
+		}
+		for _, f := range append(blocked, other...) {
+			if _, err := f.Wait(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		if n := watched(); n > keptWatches {
+			t.Errorf("%d watches of tasks that are done", n)
+		}
+		if err := p.Close(ctx); err != nil || watched() != 0 {
+			t.Errorf("%v, %d watches of a closed pool", err, watched())
+		}
+	})
+}
+
 // A thread cannot be ended; its caller is told in time, and its place stays taken.
 func TestAThreadOutOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

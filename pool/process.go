@@ -6,7 +6,9 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,7 +18,9 @@ import (
 	"github.com/tendproc/tend/ipc"
 )
 
-// Process runs tasks in processes of their own, one task at a time in each. The zero
+// Process runs tasks in processes of their own, one task at a time in each. Workers
+// that are this program have the next few short tasks at hand already, which go to
+// others when the one in front of them is long or the worker dies. The zero
 // value starts this program again, whose main has to call [IsWorker] and [Serve].
 //
 // When the pool is closed, or its program dies, the workers' channels end; a worker
@@ -46,6 +50,7 @@ type Process struct {
 const (
 	// workerVar tells a program that it is a pool's worker.
 	workerVar     = "TEND_POOL_WORKER"
+	boardFD       = 4                // of a worker that is this program: see convoy
 	uniqueIDVar   = "NODE_UNIQUE_ID" // a cluster's, which a worker of ours does not belong to
 	startTimeout  = 30 * time.Second
 	leaveTimeout  = 5 * time.Second // for a worker without a task
@@ -57,11 +62,11 @@ func (e Process) Size() int { return runtime.GOMAXPROCS(0) }
 
 // Start forks a worker and waits until it is ready.
 func (e Process) Start(ctx context.Context) (Worker, error) {
-	p, err := e.fork()
+	p, board, err := e.fork()
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	w := &processWorker{rules: e, p: p, ch: ipc.NewChannel(p.Conn())}
+	w := &processWorker{rules: e, p: p, board: board, short: shortTask, ch: ipc.NewChannel(p.Conn())}
 	w.detach = context.AfterFunc(ctx, w.kill)
 	limit := e.StartTimeout
 	if limit == 0 {
@@ -75,27 +80,36 @@ func (e Process) Start(ctx context.Context) (Worker, error) {
 	return w, nil
 }
 
-func (e Process) fork() (*child.Process, error) {
+// fork starts the program, with a board if it is one of ours.
+func (e Process) fork() (p *child.Process, b *board, err error) {
 	if e.Path != "" {
-		return child.Fork(e.Path, e.Args, e.Fork)
+		p, err = child.Fork(e.Path, e.Args, e.Fork)
+		return p, nil, err
 	}
 	if os.Getenv(workerVar) != "" {
-		return nil, fmt.Errorf("this process is itself a pool's worker: its main must call IsWorker and Serve before it makes a pool")
+		return nil, nil, fmt.Errorf("this process is itself a pool's worker: its main must call IsWorker and Serve before it makes a pool")
 	}
 	env := e.Fork.Env
 	if env == nil {
 		env = os.Environ()
 	}
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, uniqueIDVar+"=") })
+	if b, err = newBoard(); err != nil {
+		return nil, nil, err
+	}
 	cmd := child.Command{
-		Path: sys.SelfPath, Argv0: os.Args[0], Args: e.Args, Env: append(env, workerVar+"=1"), Dir: e.Fork.Dir,
-		Stdio:   []child.Stdio{child.Ignore(), child.Inherit(1), child.Inherit(2), child.IPC(ipc.JSON)},
+		Path: sys.SelfPath, Argv0: os.Args[0], Args: e.Args, Env: append(env, workerVar+"="+strconv.Itoa(boardFD)), Dir: e.Fork.Dir,
+		Stdio:   []child.Stdio{child.Ignore(), child.Inherit(1), child.Inherit(2), child.IPC(ipc.JSON), boardFD: child.File(b.file)},
 		Session: e.Fork.Session, Credential: e.Fork.Credential,
 	}
 	if e.Fork.Silent {
 		cmd.Stdio[1], cmd.Stdio[2] = child.Ignore(), child.Ignore()
 	}
-	return child.Start(cmd)
+	if p, err = child.Start(cmd); err != nil {
+		b.close()
+		return nil, nil, err
+	}
+	return p, b, nil
 }
 
 // processWorker is one worker process. All but kill is called by one goroutine at a time.
@@ -105,9 +119,12 @@ type processWorker struct {
 	ch     *ipc.Channel
 	detach func() bool // from the context that ends it by force
 
+	ahead  int    // how many tasks it takes beside the one it does
+	board  *board // where it notes which task it begins; nil if it takes none ahead
+	short  time.Duration
 	id     uint64 // of the last task
 	buf    []byte
-	spent  bool
+	spent  atomic.Bool
 	reader procs.Reader
 	read   time.Time // when its memory was looked at
 }
@@ -117,11 +134,14 @@ func (w *processWorker) kill() { _ = w.p.Signal(syscall.SIGKILL) } // it may hav
 // ready waits for the worker's word. On error nothing of it is left.
 func (w *processWorker) ready(ctx context.Context) error {
 	for {
-		a, err := w.receive(ctx)
+		a, err := w.receive(ctx, 0)
 		if err == nil && !a.Ready {
 			continue
 		}
 		if err == nil {
+			if w.board != nil {
+				w.ahead = a.Ahead
+			}
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -133,8 +153,8 @@ func (w *processWorker) ready(ctx context.Context) error {
 	}
 }
 
-// receive returns the next message that may be an answer.
-func (w *processWorker) receive(ctx context.Context) (a answer, err error) {
+// receive returns the next message that may be an answer, most likely to the task id.
+func (w *processWorker) receive(ctx context.Context, id uint64) (a answer, err error) {
 	m, err := w.ch.Receive(ctx)
 	if err != nil {
 		return a, err
@@ -142,8 +162,8 @@ func (w *processWorker) receive(ctx context.Context) (a answer, err error) {
 	if m.Handle != nil {
 		m.Handle.Close()
 	}
-	if out, ok := quickOutput(m.Data, w.id); ok {
-		return answer{ID: w.id, Out: out, whole: m.Data}, nil
+	if out, ok := quickOutput(m.Data, id); ok {
+		return answer{ID: id, Out: out, whole: m.Data}, nil
 	}
 	if m.Decode(&a) != nil {
 		a = answer{} // none of ours
@@ -153,21 +173,43 @@ func (w *processWorker) receive(ctx context.Context) (a answer, err error) {
 
 // end kills what is left of the worker, and says how it ended.
 func (w *processWorker) end(ctx context.Context) child.Exit {
+	exit := w.stop(ctx)
+	w.release()
+	return exit
+}
+
+func (w *processWorker) stop(ctx context.Context) child.Exit {
 	w.detach()
 	exit, _ := w.p.Stop(context.WithoutCancel(ctx), child.StopOptions{})
+	w.spent.Store(true)
+	return exit
+}
+
+// release closes what is held of the worker. No task of it is bounded any more.
+func (w *processWorker) release() {
 	w.ch.Close()
 	w.p.Close()
-	w.spent = true
-	return exit
+	if w.board != nil {
+		w.board.close()
+		w.board = nil
+	}
+}
+
+// prepare makes the request for a task.
+func (w *processWorker) prepare(c Call) (err error) {
+	w.buf, err = appendRequest(w.buf[:0], w.id+1, c)
+	if err == nil {
+		w.id++
+	}
+	return err
 }
 
 // Do sends the task and waits for the answer.
 func (w *processWorker) Do(ctx context.Context, c Call) (err error) {
-	w.id++
-	if w.buf, err = appendRequest(w.buf[:0], w.id, c); err != nil {
+	if err = w.prepare(c); err != nil {
 		return err
 	}
-	enough := w.giveUpAt(ctx)
+	enough := w.giveUpAt(ctx, w.id, w.rules.Grace)
 	a, err := w.ask(context.WithoutCancel(ctx))
 	enough()
 	if err != nil {
@@ -181,7 +223,9 @@ func (w *processWorker) Do(ctx context.Context, c Call) (err error) {
 	if ctx.Err() != nil { // answered within the grace
 		return context.Cause(ctx)
 	}
-	w.spent = w.spent || a.Panic != nil
+	if a.Panic != nil {
+		w.spent.Store(true)
+	}
 	return a.settle(c)
 }
 
@@ -190,24 +234,24 @@ func (w *processWorker) ask(ctx context.Context) (a answer, err error) {
 		return a, err
 	}
 	for a.ID != w.id {
-		if a, err = w.receive(ctx); err != nil {
+		if a, err = w.receive(ctx, w.id); err != nil {
 			return a, err
 		}
 	}
 	return a, nil
 }
 
-// giveUpAt sees to it that the task does not outlast ctx by more than the grace.
+// giveUpAt sees to it that the task id does not outlast ctx by more than the grace.
 // enough says that the task is done; after it the worker is not killed for this.
-func (w *processWorker) giveUpAt(ctx context.Context) (enough func()) {
+func (w *processWorker) giveUpAt(ctx context.Context, id uint64, grace time.Duration) (enough func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
 	answered, finished := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(finished)
-		if w.rules.Grace > 0 && w.ch.SendRaw(context.WithoutCancel(ctx), appendCancel(nil, w.id)) == nil {
-			timer := time.NewTimer(w.rules.Grace)
+		if grace > 0 && w.ch.SendRaw(context.WithoutCancel(ctx), appendCancel(nil, id)) == nil {
+			timer := time.NewTimer(grace)
 			defer timer.Stop()
 			select {
 			case <-answered:
@@ -215,8 +259,10 @@ func (w *processWorker) giveUpAt(ctx context.Context) (enough func()) {
 			case <-timer.C:
 			}
 		}
-		w.spent = true
-		w.kill()
+		if w.board == nil || w.board.condemn(id) {
+			w.spent.Store(true)
+			w.kill()
+		}
 	})
 	return func() {
 		close(answered)
@@ -229,7 +275,7 @@ func (w *processWorker) giveUpAt(ctx context.Context) (enough func()) {
 // account tells whether the worker has done its share.
 func (w *processWorker) account() {
 	if w.rules.MaxTasks > 0 && w.id >= uint64(w.rules.MaxTasks) {
-		w.spent = true
+		w.spent.Store(true)
 	}
 	if w.rules.MaxRSS == 0 {
 		return
@@ -237,7 +283,9 @@ func (w *processWorker) account() {
 	if now := time.Now(); now.Sub(w.read) >= memoryCadence {
 		w.read = now
 		st, err := w.reader.Stat(w.p.PID())
-		w.spent = w.spent || err == nil && st.RSS > w.rules.MaxRSS
+		if err == nil && st.RSS > w.rules.MaxRSS {
+			w.spent.Store(true)
+		}
 	}
 }
 
@@ -247,7 +295,7 @@ func (w *processWorker) Spent() bool {
 	case <-w.p.Exited():
 		return true
 	default:
-		return w.spent
+		return w.spent.Load()
 	}
 }
 
@@ -259,6 +307,6 @@ func (w *processWorker) Close(ctx context.Context) error {
 	w.ch.Close()
 	_, err := w.p.Stop(ctx, child.StopOptions{Grace: leaveTimeout, First: func() error { return nil }})
 	w.detach()
-	w.p.Close()
+	w.release()
 	return err
 }

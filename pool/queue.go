@@ -12,7 +12,8 @@ type job struct {
 	ctx        context.Context //nolint:containedctx // it travels with the task from one goroutine to another
 	done       chan struct{}   // gets one item when err is set
 	admitted   chan error      // gets one item when it is in the queue, or ended; nil if nobody waits for that
-	stop       func() bool     // forgets what was to be done at the end of ctx; may be nil
+	watch      *watch          // takes it out of the queue when ctx ends; nil for none
+	attended   bool            // its caller waits and looks at ctx, so it needs no watch
 	prev, next *job
 	in         *list // where it waits, nil if nowhere
 
@@ -35,9 +36,6 @@ func (j *job) end(err error) {
 		return
 	}
 	j.ended, j.err = true, err
-	if j.stop != nil {
-		j.stop()
-	}
 	j.admit(err)
 	j.done <- struct{}{} // has room
 }
@@ -74,6 +72,21 @@ func (l *list) pushFront(j *job) {
 		l.last = j
 	}
 	l.first = j
+	l.n++
+}
+
+// pushAfter puts j behind prev if that is in the list, and else first.
+func (l *list) pushAfter(prev, j *job) {
+	if prev == nil || prev.in != l {
+		l.pushFront(j)
+		return
+	}
+	if prev == l.last {
+		l.push(j)
+		return
+	}
+	j.in, j.prev, j.next = l, prev, prev.next
+	prev.next.prev, prev.next = j, j
 	l.n++
 }
 

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/tendproc/tend/ipc"
 	"github.com/tendproc/tend/process"
@@ -14,18 +17,20 @@ import (
 
 // IsWorker tells that this process is the worker of a pool in another one, and
 // that its main is to call [Serve].
-func IsWorker() bool { return isWorker() }
+func IsWorker() bool { return workerBoard() != "" }
 
-var isWorker = sync.OnceValue(func() bool {
-	_, ok := os.LookupEnv(workerVar)
+// workerBoard is the number of the descriptor of this worker's board, "" if this
+// process is none.
+var workerBoard = sync.OnceValue(func() string {
+	fd := os.Getenv(workerVar)
 	os.Unsetenv(workerVar) // what this process starts is none
-	return ok
+	return fd
 })
 
 // Runnable is any [Task] with a function.
 type Runnable interface {
 	name() string
-	serve(ctx context.Context, in []byte) (out []byte, err error)
+	serve(ctx context.Context, r request) (out []byte, err error)
 }
 
 // Serve does the tasks that the pool of the parent process sends, until that has no
@@ -37,77 +42,201 @@ func Serve(ctx context.Context, tasks ...Runnable) error {
 	if err != nil {
 		return fmt.Errorf("serve a pool: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(ErrClosed)
-	s := &server{ch: ch, tasks: map[string]Runnable{}, cancels: map[uint64]context.CancelFunc{}, fail: cancel}
+	var b *board
+	if fd, err := strconv.Atoi(workerBoard()); err == nil && fd > 2 {
+		if b, err = openBoard(fd); err != nil {
+			return fmt.Errorf("serve a pool: %w", err)
+		}
+	}
+	s := &server{ch: ch, board: b, short: shortTask, tasks: map[string]Runnable{}, ended: make(chan error, 1)}
 	for _, t := range tasks {
 		s.tasks[t.name()] = t
 	}
-	if err := ch.SendRaw(ctx, []byte(readyMessage)); err != nil {
+	if err := s.serve(ctx); err != nil {
 		return fmt.Errorf("serve a pool: %w", err)
-	}
-	for m, err := range ch.Messages(ctx) {
-		if err != nil {
-			return fmt.Errorf("serve a pool: %w", err)
-		}
-		if m.Handle != nil {
-			m.Handle.Close()
-		}
-		s.hear(ctx, m)
 	}
 	return nil
 }
 
-// server is the worker's side of a pool.
+// server is the worker's side of a pool. One goroutine leads: it reads the channel,
+// and does what it reads itself, for to wake another takes longer than a short task.
+// While a task is not short, another leads, hears of cancellations, and gives back
+// what comes.
 type server struct {
-	ch    *ipc.Channel
-	tasks map[string]Runnable
-	fail  context.CancelCauseFunc
+	ch     *ipc.Channel
+	tasks  map[string]Runnable
+	board  *board // may be nil
+	short  time.Duration
+	ended  chan error  // room for one
+	relief *time.Timer // ends when the task is not short any more
 
-	mu      sync.Mutex // guards cancels
-	cancels map[uint64]context.CancelFunc
+	mu      sync.Mutex         // guards the rest
+	last    uint64             // the task that was begun last
+	doing   uint64             // the task; 0 for none
+	free    chan struct{}      // closed when it is answered, while that is being done
+	cancel  context.CancelFunc // of the task
+	led     bool               // by another than who does the task
+	stopped bool               // a task panicked: no more of them
 }
 
-// hear starts a task, or tells one that it is not wanted any more.
-func (s *server) hear(ctx context.Context, m ipc.Message) {
-	var r request
-	if m.Decode(&r) != nil || r.ID == 0 {
-		return // none of ours
+func (s *server) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ahead := 0
+	if s.board != nil {
+		ahead = maxAhead
+	}
+	if err := s.ch.SendRaw(ctx, appendReady(nil, ahead)); err != nil {
+		return err
+	}
+	s.relief = time.AfterFunc(s.short, func() { s.relieve(ctx) })
+	defer s.relief.Stop()
+	go s.lead(ctx) // ends with the channel or ctx, or with its task, if that is long
+	return <-s.ended
+}
+
+func (s *server) end(err error) {
+	select {
+	case s.ended <- err:
+	default:
+	}
+}
+
+// lead reads until the channel ends, or until it has done a task that was not short.
+func (s *server) lead(ctx context.Context) {
+	for {
+		m, err := s.ch.Receive(ctx)
+		if errors.Is(err, io.EOF) {
+			s.end(nil)
+			return
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+		if m.Handle != nil {
+			m.Handle.Close()
+		}
+		if !s.hear(ctx, m) {
+			return
+		}
+	}
+}
+
+// hear does a task, gives it back, or tells one that it is not wanted any more. It
+// returns false if another leads now, or nobody is to.
+func (s *server) hear(ctx context.Context, m ipc.Message) bool {
+	r, quick := quickRequest(m.Data)
+	if !quick && m.Decode(&r) != nil || r.ID == 0 {
+		return true // none of ours
 	}
 	if r.Cancel {
 		s.mu.Lock()
-		cancel := s.cancels[r.ID]
-		s.mu.Unlock()
-		if cancel != nil {
-			cancel()
+		defer s.mu.Unlock()
+		if s.doing == r.ID {
+			s.cancel()
 		}
-		return
+		return true
 	}
-	run, cancel := context.WithCancel(ctx)
-	s.mu.Lock()
-	s.cancels[r.ID] = cancel
-	s.mu.Unlock()
-	go s.answer(run, r) // ends with the task, or the process
+	run, ok := s.begin(ctx, r.ID)
+	if !ok {
+		if err := s.ch.SendRaw(ctx, appendReturn(nil, r.ID)); err != nil {
+			s.end(err)
+			return false
+		}
+		return true
+	}
+	return s.answer(run, r)
 }
 
-func (s *server) answer(ctx context.Context, r request) {
-	out, err := s.run(ctx, r)
+// begin makes id the task that is being done, if none is.
+func (s *server) begin(ctx context.Context, id uint64) (context.Context, bool) {
 	s.mu.Lock()
-	s.cancels[r.ID]()
-	delete(s.cancels, r.ID)
+	defer s.mu.Unlock()
+	for s.free != nil {
+		free := s.free
+		s.mu.Unlock()
+		<-free
+		s.mu.Lock()
+	}
+	if s.doing != 0 || s.stopped {
+		return nil, false
+	}
+	if s.board != nil && !s.board.begin(s.last, id) {
+		s.stopped = true
+		return nil, false
+	}
+	s.last, s.doing = id, id
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.relief.Reset(s.short)
+	return ctx, true
+}
+
+// relieve leads beside a task that is not short.
+func (s *server) relieve(ctx context.Context) {
+	s.mu.Lock()
+	relieves := s.doing != 0 && !s.led
+	s.led = s.led || relieves
 	s.mu.Unlock()
-	ctx = context.WithoutCancel(ctx)
-	if err == nil {
-		err = s.ch.SendRaw(ctx, appendOutput(nil, r.ID, out))
-	} else {
-		sent := s.ch.Send(ctx, answerOf(r.ID, err))
-		if _, panicked := errors.AsType[*PanicError](err); !panicked {
-			err = sent
+	if relieves {
+		s.lead(ctx)
+	}
+}
+
+// did says that the task only has to be answered.
+func (s *server) did() {
+	s.relief.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel()
+	if s.led {
+		s.free = make(chan struct{})
+	}
+}
+
+// done makes room for the next task, and tells whether the caller leads on.
+func (s *server) done(panicked bool) (leads bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doing = 0
+	leads = !s.led
+	s.led = false
+	s.stopped = s.stopped || panicked
+	if s.free != nil {
+		close(s.free)
+		s.free = nil
+	}
+	return leads && !panicked
+}
+
+// answer does the task and says what came of it.
+func (s *server) answer(ctx context.Context, r request) (leads bool) {
+	err := errGoexit
+	var out []byte
+	defer func() {
+		_, panicked := errors.AsType[*PanicError](err)
+		left := err == errGoexit //nolint:errorlint // this very one: the task left by Goexit
+		ctx := context.WithoutCancel(ctx)
+		s.did()
+		var sent error
+		if err == nil {
+			sent = s.ch.SendRaw(ctx, appendOutput(nil, r.ID, out))
+		} else {
+			sent = s.ch.Send(ctx, answerOf(r.ID, err))
 		}
-	}
-	if err != nil {
-		s.fail(err)
-	}
+		if panicked {
+			sent = err
+		}
+		leads = s.done(panicked)
+		if sent != nil {
+			s.end(sent)
+			leads = false
+		} else if left && leads {
+			go s.lead(ctx)
+		}
+	}()
+	out, err = s.run(ctx, r)
+	return false
 }
 
 func (s *server) run(ctx context.Context, r request) (out []byte, err error) {
@@ -115,7 +244,7 @@ func (s *server) run(ctx context.Context, r request) (out []byte, err error) {
 	if t == nil {
 		return nil, errors.New("the worker does not know it")
 	}
-	return t.serve(ctx, r.In)
+	return t.serve(ctx, r)
 }
 
 // failed is what an answer says of a task that did not succeed.
@@ -136,9 +265,9 @@ func answerOf(id uint64, err error) failed {
 
 func (t *Task[In, Out]) name() string { return t.Name }
 
-func (t *Task[In, Out]) serve(ctx context.Context, in []byte) ([]byte, error) {
+func (t *Task[In, Out]) serve(ctx context.Context, r request) ([]byte, error) {
 	c := &call[In, Out]{task: t}
-	if err := json.Unmarshal(in, &c.in); err != nil {
+	if err := r.input(&c.in); err != nil {
 		return nil, fmt.Errorf("input: %w", err)
 	}
 	if err := c.Run(ctx); err != nil {

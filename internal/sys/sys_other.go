@@ -59,6 +59,7 @@ func SenderUID([]byte) (int, bool) { return 0, false }
 
 func Memory(string, int64) (*os.File, error)  { return nil, ErrUnsupported }
 func MapShared(*os.File, int) ([]byte, error) { return nil, ErrUnsupported }
+func Unmap([]byte) error                      { return ErrUnsupported }
 func AtomicWord([]byte) *atomic.Uint64        { return nil }
 func DropPages([]byte) error                  { return ErrUnsupported }
 func Buffered(int) (int, error)               { return 0, ErrUnsupported }
