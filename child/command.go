@@ -52,7 +52,7 @@ type Stdio struct {
 	kind kind
 	fd   int
 	file *os.File
-	mode ipc.Serialization
+	ipc  ipc.ConnOptions
 }
 
 type kind uint8
@@ -83,4 +83,7 @@ func File(f *os.File) Stdio { return Stdio{kind: file, file: f} }
 // IPC is a channel as Node speaks it: [Process.Conn] is the parent's end, and
 // the child is told by NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE. At
 // most one of a child's descriptors can be one.
-func IPC(mode ipc.Serialization) Stdio { return Stdio{kind: channel, mode: mode} }
+func IPC(mode ipc.Serialization) Stdio { return IPCWith(ipc.ConnOptions{Serialization: mode}) }
+
+// IPCWith is [IPC] with more to say: how much may be queued, what the child knows.
+func IPCWith(o ipc.ConnOptions) Stdio { return Stdio{kind: channel, ipc: o} }

@@ -139,7 +139,7 @@ func (c *Command) open(p *plan, i int, s Stdio, null *int) (int, error) {
 	case file:
 		return p.dup(s.file)
 	case channel:
-		return p.openChannel(i, s.mode)
+		return p.openChannel(i, s.ipc)
 	}
 	if i > 2 {
 		return -1, nil
@@ -194,7 +194,7 @@ func (p *plan) dup(f *os.File) (fd int, err error) {
 	return fd, sys.MakeBlocking(fd)
 }
 
-func (p *plan) openChannel(i int, mode ipc.Serialization) (int, error) {
+func (p *plan) openChannel(i int, o ipc.ConnOptions) (int, error) {
 	if p.channel >= 0 {
 		return -1, fmt.Errorf("a second channel, the first is %d", p.channel)
 	}
@@ -203,11 +203,11 @@ func (p *plan) openChannel(i int, mode ipc.Serialization) (int, error) {
 		return -1, err
 	}
 	p.theirs = append(p.theirs, theirs)
-	if p.conn, err = ipc.NewConn(ours, ipc.ConnOptions{Serialization: mode}); err != nil {
+	if p.conn, err = ipc.NewConn(ours, o); err != nil {
 		ours.Close()
 		return -1, err
 	}
-	p.channel, p.mode = i, mode
+	p.channel, p.mode = i, o.Serialization
 	return int(theirs.Fd()), nil
 }
 

@@ -16,7 +16,7 @@ func (c *Conn) AppendFrame(dst, message []byte, h *Handle) ([]byte, error) {
 		if err := json.Unmarshal(message, &v); err != nil {
 			return dst, fmt.Errorf("message: %w", err)
 		}
-		return appendValue(dst, v, h)
+		return c.appendValue(dst, v, h)
 	}
 	if h == nil {
 		return wire.AppendMessage(dst, message)
@@ -31,11 +31,11 @@ func (h *Handle) envelope() wire.Envelope {
 }
 
 // appendValue appends the advanced frame of v.
-func appendValue(dst []byte, v any, h *Handle) ([]byte, error) {
+func (c *Conn) appendValue(dst []byte, v any, h *Handle) ([]byte, error) {
 	if h != nil {
 		v = wire.EnvelopeValue(h.envelope(), v)
 	}
-	return wire.AppendAdvanced(dst, v)
+	return wire.AppendAdvancedFor(dst, v, c.node.Load() >= nodeOfFloat16Array)
 }
 
 func (f *Frame) decodeAdvanced(raw []byte) (err error) {

@@ -64,9 +64,13 @@ type socketCount struct {
 
 // Message is one message of the peer's program.
 type Message struct {
-	Data   []byte  // its JSON text; nil in advanced serialization
-	Value  any     // the decoded value, in advanced serialization only
-	Handle *Handle // nil if none came; the receiver owns it
+	// Data is the JSON text, the receiver's to keep; nil in advanced serialization.
+	Data []byte
+	// Value is the decoded value, in advanced serialization only: see [Undefined].
+	Value any
+	// Handle is the socket that came with the message; nil if none did. The
+	// receiver owns it: Close it, or make something of it.
+	Handle *Handle
 
 	weight int // what it counts for in the inbox
 }
@@ -101,6 +105,12 @@ func NewChannel(c *Conn) *Channel {
 	return ch
 }
 
+// Serialization returns how messages are written on this channel.
+func (ch *Channel) Serialization() Serialization { return ch.conn.Serialization() }
+
+// PeerNode is [Conn.PeerNode].
+func (ch *Channel) PeerNode(major int) { ch.conn.PeerNode(major) }
+
 // Send sends v: in JSON as encoding/json writes it, in advanced serialization as
 // a JavaScript value. It returns once the kernel has the whole message; if ctx
 // ends before, the message may still go out.
@@ -123,7 +133,7 @@ func (ch *Channel) SendRaw(ctx context.Context, message []byte) error {
 
 func (ch *Channel) frame(v any, h *Handle) ([]byte, error) {
 	if ch.conn.options.Serialization == Advanced {
-		return appendValue(nil, v, h)
+		return ch.conn.appendValue(nil, v, h)
 	}
 	text, err := json.Marshal(v)
 	if err != nil {

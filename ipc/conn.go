@@ -3,8 +3,10 @@ package ipc
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/tendproc/tend/internal/sys"
@@ -29,20 +31,44 @@ func (s Serialization) String() string {
 	return fmt.Sprintf("Serialization(%d)", int(s))
 }
 
+// Latest is the [ConnOptions] Node of a peer that knows all that this package does.
+const Latest = math.MaxInt32
+
+// What came with which Node.
+const (
+	nodeOfFloat16Array = 24
+	nodeOfBoundSocket  = 26
+)
+
 const (
 	defaultMaxMessage = 64 << 20
 	defaultMaxQueue   = 16 << 20
 )
 
-// ConnOptions bound a [Conn]. The zero value is usable.
+// ConnOptions are the choices of a [Conn]. The zero value is usable.
 type ConnOptions struct {
+	// Serialization is what both ends have agreed on, by the child's environment.
 	Serialization Serialization
-	MaxMessage    int      // bytes of one received message; 64 MiB when zero
-	MaxQueue      int      // bytes kept for a peer that does not read; 16 MiB when zero
-	Resumed       bool     // another reader went before, and may have consumed the beginning of a message: the rest of that is dropped
-	Spool         Spool    // keeps the frame that is being sent over this process's death; nil for none
-	Unsent        *os.File // what a former sender's Spool kept: goes before all else. The Conn takes it
-	BoundSockets  bool     // the peer knows the handle type net.BoundSocket: Node 26 and later; older ones die of it
+	// MaxMessage is how many bytes a received message may have; 64 MiB when zero.
+	MaxMessage int
+	// MaxQueue is how many bytes are kept for a peer that does not read, and by a
+	// Channel for a program that does not receive; 16 MiB when zero.
+	MaxQueue int
+
+	// Node is the major version of the Node at the other end, [Latest] for a Go
+	// peer, 0 when it is not known. What an older Node would die of is not sent to
+	// it: a net.BoundSocket from 26 on, and Float16Array, in advanced
+	// serialization, from 24 on. [Conn.PeerNode] tells it later.
+	Node int
+
+	// Resumed says that another reader went before, and may have consumed the
+	// beginning of a message: the rest of that is dropped.
+	Resumed bool
+	// Spool keeps the frame that is being sent over this process's death; nil for none.
+	Spool Spool
+	// Unsent is what a former sender's Spool kept: it goes before all else. The
+	// Conn takes it.
+	Unsent *os.File
 }
 
 // Conn is one end of a channel, without blocking and without goroutines: for
@@ -52,6 +78,7 @@ type Conn struct {
 	options ConnOptions
 	fd      int
 	in      reader
+	node    atomic.Int32 // see ConnOptions.Node
 
 	mu     sync.Mutex // guards the rest; taken before in.mu
 	out    queue
@@ -97,12 +124,24 @@ func NewConn(f *os.File, o ConnOptions) (*Conn, error) {
 	}
 	c := &Conn{options: o, fd: fd, in: reader{stray: -1, resumed: o.Resumed && o.Serialization == JSON}}
 	c.options.Unsent = nil
+	c.PeerNode(o.Node)
 	if err := c.resumeSending(o.Unsent); err != nil {
 		sys.Close(fd)
 		return nil, err
 	}
 	f.Close()
 	return c, nil
+}
+
+// PeerNode says which Node is at the other end: see [ConnOptions]. A peer that
+// sends what only newer Nodes know needs no telling.
+func (c *Conn) PeerNode(major int) { c.node.Store(int32(min(major, Latest))) }
+
+// learn notes that the peer knows what came with the Node of that version.
+func (c *Conn) learn(major int32) {
+	if c.node.Load() < major {
+		c.node.Store(major)
+	}
 }
 
 // Fd returns the descriptor, for a poller. It is valid until Close.

@@ -20,6 +20,31 @@
 // socket its type says. Sockets are made non-blocking before they go, for Node
 // does not do it and would hang on the first slow client.
 //
+// # What keeps a program running
+//
+// Node's channel.ref and channel.unref have no counterpart, for a channel holds no
+// Go program: it ends when main returns. What Node does by itself is said outright:
+//
+//	Node                                    Go
+//	on('message'): runs until disconnect    main loops over Messages, which end then
+//	channel.unref()                         the loop is in a goroutine main does not wait for
+//	channel.ref() again                     main waits for it
+//	process.disconnect()                    Disconnect
+//
+// A Node child that listens for messages, and any worker of a cluster, runs until
+// its Go parent calls Disconnect or Close; and a Node parent runs until its Go
+// child does, or ends. Messages that came before the loop began wait for it.
+//
+// # Back-pressure
+//
+// Send waits while the peer does not read, so a sender goes as fast as the
+// receiver. Who does not receive is not read from: the peer's Send waits in turn,
+// and a Node peer's process.send returns false. Only where a call waits for an
+// acknowledgement, messages are read and kept for a later Receive, up to
+// [ConnOptions.MaxQueue]; from there on the acknowledgement waits for a Receive.
+//
+// # Over a process's death
+//
 // Received bytes are peeked at, handled, and only then consumed. If the process
 // dies while another holds a duplicate of the channel, a successor finds each
 // message whole; some it gets a second time. Frames of up to [AtomicFrame] bytes

@@ -29,10 +29,15 @@ const (
 // Handle is a socket that travels with a message. Who has the Handle owns the
 // socket.
 type Handle struct {
-	Type      HandleType
-	File      *os.File // the socket of a received handle; nil of one made by NewHandle
-	Key       string   // a net.Socket's, when a server of a Node sender accepted it
-	DgramType string   // "udp4" or "udp6": of dgram.Socket
+	// Type is the type word: what the receiving program gets.
+	Type HandleType
+	// File is the socket of a received handle; nil of one made by NewHandle.
+	File *os.File
+	// Key is a net.Socket's, when a server of a Node sender accepted it: by that
+	// the server counts its connections. It may be left empty.
+	Key string
+	// DgramType is "udp4" or "udp6", of dgram.Socket.
+	DgramType string
 
 	source syscall.Conn // the socket of a handle made by NewHandle
 	closed func()       // tells the channel that a counted socket is gone
@@ -216,9 +221,9 @@ func (c *Conn) checkHandle(t HandleType, fd int) error {
 		return &HandleError{t, reason}
 	}
 	switch {
-	case t == BoundSocket && !c.options.BoundSockets:
+	case t == BoundSocket && c.node.Load() < nodeOfBoundSocket:
 		return &HandleError{t, "a Node before 26 would die of it"}
-	case c.out.bun && (t == NetNative || t == DgramNative):
+	case c.out.bun && t == NetNative:
 		return &HandleError{t, "a Bun would die of it"}
 	}
 	if err := sys.EnsureNonblock(fd); err != nil {

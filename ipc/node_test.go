@@ -22,11 +22,19 @@ import (
 // nodeChild starts a Node program with a channel, and awaits its "up".
 func nodeChild(t *testing.T, node proctest.Node, o ConnOptions) *Channel {
 	t.Helper()
+	ch := startNode(t, node, o, "testdata/child.js")
+	expect(t, ch, "up")
+	return ch
+}
+
+// startNode starts a Node program that ends when it is told "bye".
+func startNode(t *testing.T, node proctest.Node, o ConnOptions, script string) *Channel {
+	t.Helper()
 	ours, theirs, err := sys.Socketpair("node")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(node.Path, "testdata/child.js")
+	cmd := exec.Command(node.Path, script)
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Env = append(os.Environ(), "NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE="+o.Serialization.String())
 	cmd.Stderr = os.Stderr
@@ -49,7 +57,6 @@ func nodeChild(t *testing.T, node proctest.Node, o ConnOptions) *Channel {
 		}
 		ch.Close()
 	})
-	expect(t, ch, "up")
 	return ch
 }
 
@@ -152,6 +159,31 @@ func TestNodeAdvancedValues(t *testing.T) {
 			if back["self"].(map[string]any)["mark"] != true {
 				t.Error("the cycle is broken")
 			}
+		})
+	}
+}
+
+// TestNodeValues has Node compare what it sent with what came back through Go.
+func TestNodeValues(t *testing.T) {
+	for _, node := range proctest.Nodes(t) {
+		t.Run(node.Name(), func(t *testing.T) {
+			ch := startNode(t, node, ConnOptions{Serialization: Advanced, Node: Latest}, "testdata/values.js")
+			for m, err := range ch.Messages(nodeDeadline(t)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				v := m.Value.(map[string]any)
+				if n, done := v["done"].(int); done {
+					if bad := v["bad"].([]any); len(bad) > 0 || n < 64 {
+						t.Errorf("of %d values these came back as others: %v", n, bad)
+					}
+					return
+				}
+				if err := ch.Send(nodeDeadline(t), v["v"]); err != nil {
+					t.Fatalf("%v: %v", v["name"], err)
+				}
+			}
+			t.Error("Node left before the end")
 		})
 	}
 }

@@ -240,6 +240,9 @@ func (c *Conn) openEnvelope(f *Frame) (ok bool, err error) {
 		if f.kind == wire.Ack || f.kind == wire.Nack {
 			f.Kind, f.kind = OtherInternal, wire.Unknown // it answers nothing: it came with a handle
 		}
+		if HandleType(e.Type) == BoundSocket {
+			c.learn(nodeOfBoundSocket)
+		}
 		f.Handle = &Handle{
 			Type:      HandleType(e.Type),
 			File:      os.NewFile(uintptr(fd), e.Type),

@@ -53,7 +53,7 @@ type (
 		Name    string // "Error", "TypeError", …
 		Message string
 		Stack   string
-		Cause   any // nil if none
+		Cause   any // nil if none; one that leads back to the error ends Node 18 and 20, and is not written
 	}
 	// View is a typed array or DataView that is no Buffer.
 	View struct {
@@ -83,9 +83,10 @@ const (
 	bufferView // Node's Buffer: []byte
 	BigInt64Array
 	BigUint64Array
+	Float16Array // Node 24 and later; earlier ones end of it
 )
 
-var viewSizes = [...]int{1, 1, 1, 2, 2, 4, 4, 4, 8, 1, 1, 8, 8}
+var viewSizes = [...]int{1, 1, 1, 2, 2, 4, 4, 4, 8, 1, 1, 8, 8, 2}
 
 const (
 	cloneVersion = 15
@@ -120,11 +121,15 @@ func AdvancedMissing(held []byte) int {
 	return max(0, 4+int(binary.BigEndian.Uint32(held))-len(held))
 }
 
-// AppendAdvanced appends v as a frame: length and structured clone.
-func AppendAdvanced(dst []byte, v any) ([]byte, error) {
+// AppendAdvanced appends v as a frame, length and structured clone, that each
+// Node can read.
+func AppendAdvanced(dst []byte, v any) ([]byte, error) { return AppendAdvancedFor(dst, v, false) }
+
+// AppendAdvancedFor is [AppendAdvanced] for a reader that may know Float16Array.
+func AppendAdvancedFor(dst []byte, v any, float16 bool) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
-	w := cloneWriter{buf: dst, base: len(dst), ids: map[any]uint32{}}
+	w := cloneWriter{buf: dst, base: len(dst), ids: map[any]uint32{}, float16: float16}
 	w.buf = append(w.buf, 0xff, cloneVersion)
 	if err := w.value(v, 0); err != nil {
 		return dst[:start], err
@@ -180,7 +185,7 @@ func bigOf(digits []byte, negative bool) *big.Int {
 }
 
 // The letters of V8's flag bits, in its order of bits.
-const regExpFlags = "gimyusdlv"
+const regExpFlags = "gimyusldv"
 
 func flagsOf(bits uint64) (flags string) {
 	for i, letter := range regExpFlags {

@@ -24,7 +24,9 @@ func TestCloneRoundTrip(t *testing.T) {
 		map[string]any{"a": 1, "é": "€", "7": []any{}, "4294967295": 1},
 		&Map{[]MapEntry{{"k", 1}, {map[string]any{"o": 1}, nil}}}, &Set{[]any{1, "1"}},
 		RegExp{"a|b", "gi"},
+		RegExp{"a", "dv"},
 		&Error{Name: "TypeError", Message: "m", Stack: "s"}, &Error{Name: "Error", Message: "m", Cause: &Error{Name: "RangeError"}},
+		[]any{&Error{Name: "Error", Stack: "s", Cause: []any{"c"}}, 1},
 		[]byte("hi"),
 		[]byte{},
 		ArrayBuffer{1, 2},
@@ -78,7 +80,7 @@ func TestCloneOfGoTypes(t *testing.T) {
 			t.Errorf("%#v became %#v, %v", c.in, got, err)
 		}
 	}
-	for _, bad := range []any{make(chan int), func() {}, Boxed{1}, View{Int16Array, []byte{1}}, &Array{Length: 1, Items: map[uint32]any{1: 1}}} {
+	for _, bad := range []any{make(chan int), func() {}, Boxed{1}, View{Int16Array, []byte{1}}, View{Float16Array, []byte{1, 2}}, &Array{Length: 1, Items: map[uint32]any{1: 1}}} {
 		if out, err := AppendAdvanced(nil, bad); !errors.Is(err, ErrClone) || len(out) > 0 {
 			t.Errorf("%T: %v", bad, err)
 		}
@@ -111,6 +113,11 @@ func TestCloneCycles(t *testing.T) {
 	}
 	if _, err := AppendJSON(nil, v); !errors.Is(err, ErrClone) {
 		t.Errorf("a cycle as JSON: %v", err)
+	}
+	loop := &Error{Name: "Error"}
+	loop.Cause = []any{loop}
+	if _, err := AppendAdvanced(nil, loop); !errors.Is(err, ErrClone) {
+		t.Errorf("an error in its cause: %v", err)
 	}
 	deep := any(nil)
 	for range cloneDepth + 2 {

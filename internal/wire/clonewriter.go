@@ -20,6 +20,9 @@ type cloneWriter struct {
 	ids  map[any]uint32 // object number by identity
 	next uint32
 	keep []any // what was made on the way, so that no address in ids is used again
+
+	open    []*Error // those being written
+	float16 bool     // the reader knows Float16Array
 }
 
 // identity of the objects that may occur more than once.
@@ -370,9 +373,14 @@ func (w *cloneWriter) errorValue(e *Error, depth int) error {
 		w.byte('0')
 		return nil
 	}
+	if slices.Contains(w.open, e) {
+		return fmt.Errorf("%w: an error whose cause leads back to it", ErrClone)
+	}
 	if w.begin(e, 'r') {
 		return nil
 	}
+	w.open = append(w.open, e)
+	defer func() { w.open = w.open[:len(w.open)-1] }()
 	for tag, name := range errorNames {
 		if name == e.Name {
 			w.byte(tag)
@@ -380,15 +388,15 @@ func (w *cloneWriter) errorValue(e *Error, depth int) error {
 	}
 	w.byte('m')
 	w.str(e.Message)
+	if e.Stack != "" { // Node 22 and later want it before the cause; earlier ones take either
+		w.byte('s')
+		w.str(e.Stack)
+	}
 	if e.Cause != nil {
 		w.byte('c')
 		if err := w.value(e.Cause, depth+1); err != nil {
 			return err
 		}
-	}
-	if e.Stack != "" {
-		w.byte('s')
-		w.str(e.Stack)
 	}
 	w.byte('.')
 	return nil
@@ -397,6 +405,9 @@ func (w *cloneWriter) errorValue(e *Error, depth int) error {
 func (w *cloneWriter) checkedView(v View) error {
 	if v.Kind < 0 || int(v.Kind) >= len(viewSizes) || len(v.Bytes)%viewSizes[v.Kind] != 0 {
 		return fmt.Errorf("%w: view of kind %d with %d bytes", ErrClone, v.Kind, len(v.Bytes))
+	}
+	if v.Kind == Float16Array && !w.float16 {
+		return fmt.Errorf("%w: a Node before 24 would end of a Float16Array", ErrClone)
 	}
 	w.view(v.Kind, v.Bytes)
 	return nil

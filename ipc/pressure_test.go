@@ -1,0 +1,106 @@
+package ipc
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// full waits until the sender of ch can write no more.
+func full(t *testing.T, ch *Channel) {
+	t.Helper()
+	for ctx := deadline(t); ch.conn.Queued() == 0; runtime.Gosched() {
+		if ctx.Err() != nil {
+			t.Fatal("the peer has room without end")
+		}
+	}
+}
+
+// TestBackPressure: who does not receive is not sent to, and nobody's memory grows.
+func TestBackPressure(t *testing.T) {
+	a, b := channels(t, ConnOptions{})
+	text := strings.Repeat("x", 1000)
+	const count = 2000
+	var wg sync.WaitGroup
+	for _, ch := range []*Channel{a, b} {
+		wg.Go(func() {
+			for range count {
+				if err := ch.Send(deadline(t), text); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for _, ch := range []*Channel{a, b} {
+		full(t, ch)
+		if n := ch.conn.Queued(); n > AtomicFrame+len(text) {
+			t.Errorf("%d bytes are queued by a sender that waits", n)
+		}
+	}
+	for _, ch := range []*Channel{a, b} {
+		wg.Go(func() {
+			for range count {
+				if m, err := ch.Receive(deadline(t)); err != nil || len(m.Data) != len(text)+2 {
+					t.Error(m, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestBackPressureWhileWaiting: what comes before an acknowledgement is kept, up
+// to the limit; then the acknowledgement waits for a receiver.
+func TestBackPressureWhileWaiting(t *testing.T) {
+	const limit = 64 << 10
+	a, b := channels(t, ConnOptions{MaxQueue: limit})
+	text := strings.Repeat("x", 1000)
+	const count = 2000
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range count {
+			if err := a.Send(deadline(t), text); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	full(t, a)
+	l := tcpListener(t)
+	wg.Go(func() {
+		h, err := NewHandle(l)
+		if err == nil {
+			err = b.SendHandle(deadline(t), "listener", h, true)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	wg.Go(func() {
+		m, err := a.Receive(deadline(t))
+		if err != nil || m.Handle == nil {
+			t.Error(m, err)
+			return
+		}
+		m.Handle.Close()
+	})
+	weight := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.weight
+	}
+	most := 0
+	for range count {
+		most = max(most, weight())
+		if _, err := b.Receive(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	if most > limit+2*peekSize {
+		t.Errorf("%d bytes were kept, the limit is %d", most, limit)
+	}
+}
