@@ -25,7 +25,7 @@ var rows = [][]string{
 
 // beside are the folders outside the stack: no product package imports them,
 // and they may import what they need.
-var beside = []string{"internal/arch", "internal/proctest", "internal/pm2test", "internal/loadgen", "internal/tools", "examples", "bench"}
+var beside = []string{"internal/arch", "internal/proctest", "internal/pm2test", "internal/interop", "internal/loadgen", "internal/tools", "examples", "bench"}
 
 // public packages know no app, policy or daemon; examples use nothing else.
 var public = []string{"ipc", "child", "process", "cluster", "pool", "thread", "isolate", "isolate/guest"}

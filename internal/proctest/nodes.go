@@ -65,27 +65,33 @@ func Modules(t testing.TB) string {
 // it skips the test.
 func Bun(t testing.TB) string {
 	t.Helper()
-	return runtime(t, "bun", "TEND_TEST_BUN")
+	path, ok := FindBun()
+	if !ok {
+		t.Skip("no bun on PATH nor in TEND_TEST_BUN")
+	}
+	return path
 }
+
+// FindBun is [Bun] for tests that have more to do than that.
+func FindBun() (path string, ok bool) { return find("bun", "TEND_TEST_BUN") }
 
 // Deno returns the Deno on PATH or the one that TEND_TEST_DENO names. Without one
 // it skips the test.
 func Deno(t testing.TB) string {
 	t.Helper()
-	return runtime(t, "deno", "TEND_TEST_DENO")
+	path, ok := find("deno", "TEND_TEST_DENO")
+	if !ok {
+		t.Skip("no deno on PATH nor in TEND_TEST_DENO")
+	}
+	return path
 }
 
-func runtime(t testing.TB, name, variable string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" {
-		path = name
+func find(name, variable string) (path string, ok bool) {
+	if named := os.Getenv(variable); named != "" {
+		name = named
 	}
-	found, err := exec.LookPath(path)
-	if err != nil {
-		t.Skipf("no %s on PATH nor in %s", name, variable)
-	}
-	return found
+	path, err := exec.LookPath(name)
+	return path, err == nil
 }
 
 var allNodes = sync.OnceValue(func() []Node {
