@@ -234,23 +234,26 @@ func TestConnPairing(t *testing.T) {
 		"of no type":          {[]send{{strings.Replace(envelope, "net.Server", "net.Plug", 1), true}}, nil, wire.NackLine},
 		"an answer inside it": {[]send{{strings.Replace(envelope, ":1}", `:{"cmd":"NODE_HANDLE_ACK"}}`, 1), true}}, []got{{OtherInternal, `{"cmd":"NODE_HANDLE_ACK"}`, NetServer}}, wire.AckLine},
 	} {
-		conn, peer := pair(t, ConnOptions{})
-		for _, s := range c.sends {
-			pass := -1
-			if s.fd {
-				pass = fd
+		for _, eager := range []bool{false, true} {
+			conn, peer := pair(t, ConnOptions{})
+			conn.in.eager = eager
+			for _, s := range c.sends {
+				pass := -1
+				if s.fd {
+					pass = fd
+				}
+				rawSend(t, peer, s.data, pass)
 			}
-			rawSend(t, peer, s.data, pass)
-		}
-		var frames []got
-		if err := conn.Read(collect(t, &frames)); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if !reflect.DeepEqual(frames, c.want) {
-			t.Errorf("%s: %+v", name, frames)
-		}
-		if answers, _ := rawRecv(t, peer); answers != c.answers {
-			t.Errorf("%s: answered %q", name, answers)
+			var frames []got
+			if err := conn.Read(collect(t, &frames)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if !reflect.DeepEqual(frames, c.want) {
+				t.Errorf("%s: %+v", name, frames)
+			}
+			if answers, _ := rawRecv(t, peer); answers != c.answers {
+				t.Errorf("%s: answered %q", name, answers)
+			}
 		}
 	}
 }

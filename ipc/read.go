@@ -28,7 +28,7 @@ type reader struct {
 	held    []byte // consumed but not handled: the beginning of a frame, after a stopped Read also whole ones
 	whole   bool   // held may begin with a whole frame
 	waits   int    // how often the unfinished frame at the front was seen
-	eager   bool   // consume unfinished frames at once: nobody will take over
+	eager   bool   // consume without peeking: nobody will take over
 	bun     bool   // the peer is a Bun
 	resumed bool   // nothing was read yet, and the first line may be the end of one
 	single  bool   // handle no more than the envelope that stray belongs to
@@ -64,6 +64,9 @@ func (c *Conn) readSome(fn func(*Frame) error) (more bool, err error) {
 	}
 	buf := peekBuffers.Get().(*[peekSize]byte)
 	defer peekBuffers.Put(buf)
+	if c.in.eager {
+		return c.consumeSome(buf[:], fn)
+	}
 	n, carriesFD, err := c.peek(buf[:])
 	if err != nil {
 		if sys.IsWouldBlock(err) {
@@ -102,7 +105,7 @@ func (c *Conn) readSome(fn func(*Frame) error) (more bool, err error) {
 // are in the socket: true to consume them.
 func (c *Conn) outOfPatience(n int) bool {
 	c.in.waits++
-	return c.in.eager || n == peekSize || c.in.waits > patience || c.peerDone()
+	return n == peekSize || c.in.waits > patience || c.peerDone()
 }
 
 // handle gives the whole frames in data to fn and returns how many bytes of data
@@ -307,20 +310,32 @@ func (c *Conn) discard(data []byte) error {
 		return ErrClosed
 	}
 	passed, err := sys.Discard(c.fd, data)
-	for i, fd := range passed {
-		if i > 0 {
-			sys.Close(fd)
-			continue
-		}
-		if c.in.stray >= 0 {
-			sys.Close(c.in.stray)
-		}
-		c.in.stray = fd
+	if fd := firstOf(passed); fd >= 0 {
+		c.in.keepLocked(fd)
 	}
 	if err != nil {
 		return fmt.Errorf("channel: %w", os.NewSyscallError("recvmsg", err))
 	}
 	return nil
+}
+
+// firstOf returns the first of the descriptors and closes the others; -1 for none.
+func firstOf(passed []int) int {
+	if len(passed) == 0 {
+		return -1
+	}
+	for _, fd := range passed[1:] {
+		sys.Close(fd)
+	}
+	return passed[0]
+}
+
+// keepLocked makes fd the descriptor of the next envelope.
+func (r *reader) keepLocked(fd int) {
+	if r.stray >= 0 {
+		sys.Close(r.stray)
+	}
+	r.stray = fd
 }
 
 // paired tells that there is a descriptor for the next envelope.

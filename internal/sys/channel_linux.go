@@ -31,25 +31,36 @@ func Discard(fd int, buf []byte) (passed []int, err error) {
 	if len(buf) == 0 {
 		return nil, unix.EINVAL
 	}
-	var oob [256 + 32]byte
 	for len(buf) > 0 && err == nil {
-		iov := unix.Iovec{Base: &buf[0]}
-		iov.SetLen(len(buf))
-		msg := unix.Msghdr{Iov: &iov, Control: &oob[0]}
-		msg.SetIovlen(1)
-		msg.SetControllen(len(oob))
 		var n int
-		n, err = recvmsg(fd, &msg, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		var fds []int
+		n, fds, err = RecvInto(fd, buf)
 		if err == nil && n == 0 {
 			return passed, unix.ECONNRESET
 		}
-		if err == nil && msg.Controllen > 0 {
-			// A copy, so that oob stays on the stack where nothing was passed.
-			passed = append(passed, parseRights(append([]byte(nil), oob[:msg.Controllen]...))...)
-		}
+		passed = append(passed, fds...)
 		buf = buf[n:]
 	}
 	return passed, err
+}
+
+// RecvInto is [Recv].
+func RecvInto(fd int, buf []byte) (n int, passed []int, err error) {
+	if len(buf) == 0 {
+		return 0, nil, unix.EINVAL
+	}
+	var oob [256 + 32]byte
+	iov := unix.Iovec{Base: &buf[0]}
+	iov.SetLen(len(buf))
+	msg := unix.Msghdr{Iov: &iov, Control: &oob[0]}
+	msg.SetIovlen(1)
+	msg.SetControllen(len(oob))
+	n, err = recvmsg(fd, &msg, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if err == nil && msg.Controllen > 0 {
+		// A copy, so that oob stays on the stack where nothing was passed.
+		passed = parseRights(append([]byte(nil), oob[:msg.Controllen]...))
+	}
+	return n, passed, err
 }
 
 func recvmsg(fd int, msg *unix.Msghdr, flags int) (int, error) {

@@ -15,6 +15,7 @@ type SocketKind struct {
 
 func PeekInto(int, []byte) (int, bool, error)  { return 0, false, ErrUnsupported }
 func Discard(int, []byte) ([]int, error)       { return nil, ErrUnsupported }
+func RecvInto(int, []byte) (int, []int, error) { return 0, nil, ErrUnsupported }
 func SendInto(int, []byte, int) (int, error)   { return 0, ErrUnsupported }
 func SendFile(int, *os.File, int) (int, error) { return 0, ErrUnsupported }
 func Left(*os.File) (int, error)               { return 0, ErrUnsupported }
