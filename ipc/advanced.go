@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -104,6 +105,9 @@ func checkAdvanced(frame []byte) (kind wire.Kind, handleType string, err error) 
 	body, rest, err := wire.NextAdvanced(frame, len(frame))
 	if err != nil || len(rest) > 0 {
 		return kind, "", fmt.Errorf("%w: not one frame", ErrFrame)
+	}
+	if !bytes.Contains(body, []byte("NODE_")) {
+		return wire.Ordinary, "", nil
 	}
 	v, err := wire.ParseAdvanced(body)
 	if err != nil {

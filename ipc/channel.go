@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,11 +34,11 @@ type Channel struct {
 	raw  syscall.RawConn
 
 	sending chan struct{} // held by who sends, up to the answer to a handle
+	batch   batch         // the sender's
 	reading chan struct{} // held by who reads, for all who wait
 
 	mu      sync.Mutex // guards the rest
-	inbox   []Message
-	weight  int           // of inbox
+	inbox   inbox
 	answer  answerState   // to the handle that was sent last
 	ended   error         // nothing more will be read
 	changed chan struct{} // closed when any of the above changes; nil while nobody waits
@@ -55,6 +56,12 @@ const (
 	answerAck
 	answerNack
 )
+
+// batch gathers frames to be written at once.
+type batch struct {
+	bytes.Buffer
+	json *json.Encoder // writes to the buffer
+}
 
 // socketCount is about the sockets that one server of the peer accepted and sent us.
 type socketCount struct {
@@ -99,6 +106,8 @@ func NewChannel(c *Conn) *Channel {
 		sockets: map[string]*socketCount{},
 	}
 	c.in.eager = true
+	ch.batch.json = json.NewEncoder(&ch.batch)
+	ch.batch.json.SetEscapeHTML(false)
 	if ch.file, ch.ended = c.park(); ch.ended == nil {
 		ch.raw, ch.ended = ch.file.SyscallConn()
 	}
@@ -115,48 +124,116 @@ func (ch *Channel) PeerNode(major int) { ch.conn.PeerNode(major) }
 // a JavaScript value. It returns once the kernel has the whole message; if ctx
 // ends before, the message may still go out.
 func (ch *Channel) Send(ctx context.Context, v any) error {
-	frame, err := ch.frame(v, nil)
-	if err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	return ch.sendFrame(ctx, frame)
+	return ch.send(ctx, 0, func() error { return ch.appendValue(v) })
 }
 
 // SendRaw sends the message that the JSON text message holds.
 func (ch *Channel) SendRaw(ctx context.Context, message []byte) error {
-	frame, err := ch.conn.AppendFrame(nil, message, nil)
-	if err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	return ch.sendFrame(ctx, frame)
+	return ch.send(ctx, 0, func() error { return ch.appendRaw(message) })
 }
 
-func (ch *Channel) frame(v any, h *Handle) ([]byte, error) {
-	if ch.conn.options.Serialization == Advanced {
-		return ch.conn.appendValue(nil, v, h)
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	if h == nil {
-		return append(text, '\n'), nil // Marshal has validated and compacted it
-	}
-	return ch.conn.AppendFrame(nil, text, h)
+// Post is Send for many messages: they are gathered, and written together when
+// there are [AtomicFrame] bytes of them, with the next Send or SendHandle, at
+// Flush or Disconnect, and before Receive waits for a message. As Send it waits
+// while the peer does not read.
+func (ch *Channel) Post(ctx context.Context, v any) error {
+	return ch.send(ctx, AtomicFrame, func() error { return ch.appendValue(v) })
 }
 
-func (ch *Channel) sendFrame(ctx context.Context, frame []byte) error {
-	if err := ch.beginSend(ctx); err != nil {
-		return fmt.Errorf("send: %w", err)
+// PostRaw is Post for the message that the JSON text message holds.
+func (ch *Channel) PostRaw(ctx context.Context, message []byte) error {
+	return ch.send(ctx, AtomicFrame, func() error { return ch.appendRaw(message) })
+}
+
+// Flush writes what was posted. It returns once the kernel has it.
+func (ch *Channel) Flush(ctx context.Context) error {
+	return ch.send(ctx, 0, func() error { return nil })
+}
+
+// send has add append a frame to the batch, and writes that if it is as long as least.
+func (ch *Channel) send(ctx context.Context, least int, add func() error) error {
+	err := ch.beginSend(ctx)
+	if err == nil {
+		if err = add(); err == nil && ch.batch.Len() >= least {
+			err = ch.writeBatch(ctx)
+		}
+		ch.endSend()
 	}
-	defer ch.endSend()
-	if err := ch.conn.Send(frame, -1); err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	if err := ch.flushed(ctx); err != nil {
+	if err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
 	return nil
+}
+
+// appendValue appends the frame of v to the batch, or nothing.
+func (ch *Channel) appendValue(v any) error {
+	start := ch.batch.Len()
+	var err error
+	if ch.conn.options.Serialization == Advanced {
+		err = ch.appendTo(func(dst []byte) ([]byte, error) { return ch.conn.appendValue(dst, v, nil) })
+	} else {
+		err = ch.batch.json.Encode(v) // valid, and in one line
+	}
+	return ch.refuse(start, err)
+}
+
+// appendRaw appends the frame of a JSON text to the batch, or nothing.
+func (ch *Channel) appendRaw(message []byte) error {
+	start := ch.batch.Len()
+	return ch.refuse(start, ch.appendTo(func(dst []byte) ([]byte, error) { return ch.conn.AppendFrame(dst, message, nil) }))
+}
+
+func (ch *Channel) appendTo(add func([]byte) ([]byte, error)) error {
+	frame, err := add(ch.batch.AvailableBuffer())
+	ch.batch.Write(frame)
+	return err
+}
+
+// refuse takes back the frame from start on if it cannot be sent.
+func (ch *Channel) refuse(start int, err error) error {
+	if err == nil {
+		err = ch.conn.check(ch.batch.Bytes()[start:])
+	}
+	if err != nil {
+		ch.batch.Truncate(start)
+	}
+	return err
+}
+
+// writeBatch writes what was posted. The caller is the sender.
+func (ch *Channel) writeBatch(ctx context.Context) error {
+	if ch.batch.Len() == 0 {
+		return ch.flushed(ctx)
+	}
+	queued, err := ch.conn.sendChecked(ch.batch.Bytes())
+	ch.batch.reset()
+	if err != nil || !queued {
+		return err
+	}
+	return ch.flushed(ctx)
+}
+
+// reset empties the batch, and gives back the memory of a long message.
+func (b *batch) reset() {
+	if b.Cap() > 4*AtomicFrame {
+		b.Buffer = bytes.Buffer{}
+	}
+	b.Reset()
+}
+
+// flushPosted writes what was posted, as far as it goes, unless somebody sends.
+func (ch *Channel) flushPosted() {
+	select {
+	case ch.sending <- struct{}{}:
+	default:
+		return
+	}
+	if ch.batch.Len() > 0 && ch.mayWrite() {
+		_, _ = ch.conn.sendChecked(ch.batch.Bytes()) // that the peer is gone is found by reading
+		ch.batch.reset()
+		ch.flushSoon()
+	}
+	ch.endSend()
 }
 
 // SendHandle sends v and with it the socket of h, and waits until the peer has
@@ -164,7 +241,7 @@ func (ch *Channel) sendFrame(ctx context.Context, frame []byte) error {
 // here, unless keepOpen is set, and any other handle is still the caller's. On
 // error h is still the caller's, too; when it is ctx's, the peer may have it.
 func (ch *Channel) SendHandle(ctx context.Context, v any, h *Handle, keepOpen bool) error {
-	frame, err := ch.frame(v, h)
+	frame, err := ch.envelope(v, h)
 	if err != nil {
 		return fmt.Errorf("send handle: %w", err)
 	}
@@ -172,6 +249,9 @@ func (ch *Channel) SendHandle(ctx context.Context, v any, h *Handle, keepOpen bo
 		return fmt.Errorf("send handle: %w", err)
 	}
 	defer ch.endSend()
+	if err := ch.writeBatch(ctx); err != nil {
+		return fmt.Errorf("send handle: %w", err)
+	}
 	for try := 0; ; try++ {
 		taken, err := ch.offer(ctx, frame, h)
 		switch {
@@ -187,6 +267,18 @@ func (ch *Channel) SendHandle(ctx context.Context, v any, h *Handle, keepOpen bo
 		// Node repeats the envelope inside another envelope, and its receiver
 		// answers that twice, of which Node dies. The plain line again will do.
 	}
+}
+
+// envelope makes the frame of v with its handle.
+func (ch *Channel) envelope(v any, h *Handle) ([]byte, error) {
+	if ch.conn.options.Serialization == Advanced {
+		return ch.conn.appendValue(nil, v, h)
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return ch.conn.AppendFrame(nil, text, h)
 }
 
 // passesOn tells whether the sender has no use for the socket any more.
@@ -221,8 +313,15 @@ func (ch *Channel) setAnswer(a answerState) {
 func (ch *Channel) beginSend(ctx context.Context) error {
 	select {
 	case ch.sending <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	default:
+		select {
+		case ch.sending <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if ch.mayWrite() {
+		return nil
 	}
 	if err := ch.until(ctx, func() bool { return ch.answer != answerAwaited }); err != nil {
 		ch.endSend()
@@ -232,6 +331,13 @@ func (ch *Channel) beginSend(ctx context.Context) error {
 }
 
 func (ch *Channel) endSend() { <-ch.sending }
+
+// mayWrite tells that nothing stands in a sender's way.
+func (ch *Channel) mayWrite() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.answer != answerAwaited
+}
 
 // flushed waits until all is written.
 func (ch *Channel) flushed(ctx context.Context) error {
@@ -277,11 +383,12 @@ func (ch *Channel) flush() {
 // Receive returns the next message; io.EOF says that the peer has disconnected.
 func (ch *Channel) Receive(ctx context.Context) (Message, error) {
 	for {
-		if err := ch.until(ctx, func() bool { return len(ch.inbox) > 0 }); err != nil {
-			return Message{}, err
-		}
 		if m, ok := ch.pop(); ok {
 			return m, nil
+		}
+		ch.flushPosted()
+		if err := ch.until(ctx, func() bool { return !ch.inbox.empty() }); err != nil {
+			return Message{}, err
 		}
 	}
 }
@@ -290,16 +397,10 @@ func (ch *Channel) Receive(ctx context.Context) (Message, error) {
 func (ch *Channel) pop() (m Message, ok bool) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if len(ch.inbox) == 0 {
-		return m, false
+	if m, ok = ch.inbox.pop(); ok {
+		ch.wakeLocked() // there is room again
 	}
-	m, ch.inbox[0] = ch.inbox[0], Message{}
-	if ch.inbox = ch.inbox[1:]; len(ch.inbox) == 0 {
-		ch.inbox = nil
-	}
-	ch.weight -= m.weight
-	ch.wakeLocked() // there is room again
-	return m, true
+	return m, ok
 }
 
 // Messages gives the messages as they come. It ends when the peer disconnects,
@@ -321,11 +422,7 @@ func (ch *Channel) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // Disconnect closes the channel when all that was sent is written and every
 // handle is acknowledged. If ctx ends before, the channel is closed all the same.
 func (ch *Channel) Disconnect(ctx context.Context) error {
-	err := ch.beginSend(ctx)
-	if err == nil {
-		err = ch.flushed(ctx)
-		ch.endSend()
-	}
+	err := ch.Flush(ctx)
 	if cerr := ch.Close(); err == nil {
 		err = cerr
 	}
@@ -335,7 +432,7 @@ func (ch *Channel) Disconnect(ctx context.Context) error {
 	return err
 }
 
-// Close closes the channel at once; what is queued is lost, and so are received
+// Close closes the channel at once; what is posted or queued is lost, and so are received
 // messages that nobody took. Calls in progress end with ErrClosed.
 func (ch *Channel) Close() error {
 	err := ch.conn.Close()
@@ -343,8 +440,8 @@ func (ch *Channel) Close() error {
 	if ch.ended == nil || errors.Is(ch.ended, io.EOF) {
 		ch.ended = ErrClosed
 	}
-	left := ch.inbox
-	ch.inbox, ch.weight = nil, 0
+	left := ch.inbox.list[ch.inbox.first:]
+	ch.inbox = inbox{}
 	ch.wakeLocked()
 	ch.mu.Unlock()
 	for _, m := range left {

@@ -90,7 +90,7 @@ func TestBackPressureWhileWaiting(t *testing.T) {
 	weight := func() int {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.weight
+		return b.inbox.weight
 	}
 	most := 0
 	for range count {

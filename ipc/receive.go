@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +33,7 @@ func (ch *Channel) until(ctx context.Context, done func() bool) error {
 		case ch.ended != nil:
 			ch.mu.Unlock()
 			return ch.ended
-		case ch.weight < ch.conn.options.MaxQueue:
+		case ch.inbox.weight < ch.conn.options.MaxQueue:
 			turn = ch.reading
 		}
 		if ch.changed == nil {
@@ -120,17 +119,17 @@ func (ch *Channel) end(err error) {
 func (ch *Channel) take(f *Frame) error {
 	switch f.kind {
 	case wire.Ordinary:
-		m := Message{Data: bytes.Clone(f.Data), Value: f.Value, Handle: f.Handle, weight: messageWeight + f.size}
+		m := Message{Value: f.Value, Handle: f.Handle, weight: messageWeight + f.size}
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
+		m.Data = ch.inbox.keep(f.Data)
 		if f.Handle != nil {
 			m.weight += handleWeight
 			if f.Handle.Key != "" && len(ch.sockets) < maxServers {
 				ch.countLocked(f.Handle)
 			}
 		}
-		ch.inbox = append(ch.inbox, m)
-		ch.weight += m.weight
+		ch.inbox.push(m)
 		ch.wakeLocked()
 		return nil
 	case wire.Ack, wire.Nack:

@@ -108,8 +108,32 @@ func (c *Conn) Send(frame []byte, fd int) error {
 	if err := c.checkLocked(frame, fd); err != nil {
 		return err
 	}
+	_, err := c.sendLocked(frame, fd)
+	return err
+}
+
+// check is what Send does first, of a frame without a handle.
+func (c *Conn) check(frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.checkLocked(frame, -1)
+}
+
+// sendChecked is Send of whole frames that were checked. queued tells that not
+// all is written.
+func (c *Conn) sendChecked(frames []byte) (queued bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, ErrClosed
+	}
+	return c.sendLocked(frames, -1)
+}
+
+func (c *Conn) sendLocked(frame []byte, fd int) (queued bool, err error) {
 	if c.options.Spool != nil && len(frame) > AtomicFrame {
-		return c.sendLongLocked(frame, fd)
+		err := c.sendLongLocked(frame, fd)
+		return !c.out.empty(), err
 	}
 	begun := false
 	for rest := frame; c.out.empty(); begun, fd = true, -1 {
@@ -119,17 +143,17 @@ func (c *Conn) Send(frame []byte, fd int) error {
 			break
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		if rest = rest[n:]; len(rest) == 0 {
-			return nil
+			return false, nil
 		}
 	}
 	// What is begun must be finished, however full the queue is.
 	if !begun && c.out.bytes+len(frame) > c.options.MaxQueue {
-		return ErrQueueFull
+		return false, ErrQueueFull
 	}
-	return c.out.push(frame, fd, begun)
+	return true, c.out.push(frame, fd, begun)
 }
 
 // sendLongLocked sends a frame that goes in pieces, each of which may be our last deed.

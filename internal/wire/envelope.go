@@ -121,16 +121,6 @@ func AppendMessage(dst, message []byte) ([]byte, error) {
 	return append(dst, '\n'), nil
 }
 
-// appendCompact appends the JSON text without white space. On error dst may
-// hold a part of it.
-func appendCompact(dst, message []byte) ([]byte, error) {
-	buf := bytes.NewBuffer(dst)
-	if err := json.Compact(buf, message); err != nil {
-		return dst, fmt.Errorf("message is not JSON: %w", err)
-	}
-	return buf.Bytes(), nil
-}
-
 // appendString appends s as a JSON string.
 func appendString(dst []byte, s string) []byte {
 	for i := range len(s) {

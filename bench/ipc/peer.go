@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/ipc"
+	"github.com/tendproc/tend/process"
+)
+
+// message is what both ends say: see peer.js.
+type message struct {
+	Data  string `json:"data,omitempty"`
+	Trip  string `json:"trip,omitempty"`
+	Send  int    `json:"send,omitempty"`
+	Size  int    `json:"size,omitempty"`
+	Count int    `json:"count,omitempty"`
+	Up    bool   `json:"up,omitempty"`
+	Done  bool   `json:"done,omitempty"`
+}
+
+func text(size int) string { return strings.Repeat("y", size-len(`{"data":""}`)) }
+
+// end is one end of a channel: raw passes JSON on without looking into it.
+type end struct {
+	*ipc.Channel
+	raw bool
+}
+
+// many sends the same message over and over.
+func (e end) many(ctx context.Context, count, size int) error {
+	m := message{Data: text(size)}
+	whole, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	for range count {
+		if e.raw {
+			err = e.SendRaw(ctx, whole)
+		} else {
+			err = e.Send(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next receives one message.
+func (e end) next(ctx context.Context) (m message, err error) {
+	got, err := e.Receive(ctx)
+	if err != nil {
+		return m, err
+	}
+	if got.Handle != nil {
+		m.Data = "handle"
+		return m, got.Handle.Close()
+	}
+	const start = `{"data":`
+	if e.raw && len(got.Data) > len(start) && string(got.Data[:len(start)]) == start {
+		m.Data = "raw"
+		return m, nil
+	}
+	return m, got.Decode(&m)
+}
+
+// obey is the child.
+func obey(ctx context.Context, raw bool) error {
+	ch, err := process.Channel()
+	if err != nil {
+		return err
+	}
+	e := end{ch, raw}
+	if err := e.Send(ctx, message{Up: true}); err != nil {
+		return err
+	}
+	left := 0
+	for {
+		m, err := e.next(ctx)
+		switch {
+		case err != nil:
+			return nil // the parent is done
+		case m.Send > 0:
+			err = e.many(ctx, m.Send, m.Size)
+		case m.Count > 0:
+			left = m.Count
+		case m.Data != "":
+			if left--; left == 0 {
+				err = e.Send(ctx, message{Done: true})
+			}
+		default:
+			err = e.Send(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func goChild(how string) child.Command {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return child.Command{Path: self, Args: []string{"child", how}}
+}
+
+func nodeChild() child.Command {
+	return child.Command{Path: *node, Args: []string{script(), "child"}}
+}
+
+// measure is the parent.
+func measure(ctx context.Context, cmd child.Command, raw bool) (map[string]float64, error) {
+	got := map[string]float64{}
+	start := time.Now()
+	cmd.Stdio = []child.Stdio{child.Ignore(), child.Ignore(), child.Inherit(2), child.IPC(ipc.JSON)}
+	p, err := child.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	e := end{ipc.NewChannel(p.Conn()), raw}
+	defer e.Close()
+	if _, err := e.next(ctx); err != nil {
+		return nil, err
+	}
+	got["fork"] = 1 / time.Since(start).Seconds()
+	for _, s := range plan {
+		start := time.Now()
+		if err := e.do(ctx, s); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.What, err)
+		}
+		if !s.Warm {
+			got[s.Name] = float64(s.Count) / time.Since(start).Seconds()
+		}
+	}
+	if err := e.Disconnect(ctx); err != nil {
+		return nil, err
+	}
+	_, err = p.Wait(ctx)
+	return got, err
+}
+
+func (e end) do(ctx context.Context, s Step) error {
+	switch s.What {
+	case "receive":
+		if err := e.Send(ctx, message{Send: s.Count, Size: s.Size}); err != nil {
+			return err
+		}
+		for range s.Count {
+			if _, err := e.next(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "trip":
+		for range s.Count {
+			if err := e.Send(ctx, message{Trip: text(s.Size)}); err != nil {
+				return err
+			}
+			if _, err := e.next(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "spawn":
+		for range s.Count {
+			p, err := child.Start(child.Command{Path: "/bin/true"})
+			if err != nil {
+				return err
+			}
+			if _, err := p.Wait(ctx); err != nil {
+				return err
+			}
+			p.Close()
+		}
+		return nil
+	}
+	if err := e.Send(ctx, message{Count: s.Count}); err != nil {
+		return err
+	}
+	var err error
+	if s.What == "handles" {
+		err = e.handles(ctx, s.Count)
+	} else {
+		err = e.many(ctx, s.Count, s.Size)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = e.next(ctx)
+	return err
+}
+
+// handles passes one listener again and again.
+func (e end) handles(ctx context.Context, count int) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	h, err := ipc.NewHandle(l.(*net.TCPListener))
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	for range count {
+		if err := e.SendHandle(ctx, struct{}{}, h, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
