@@ -370,3 +370,89 @@ func TestChannelHandlesCrossing(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestChannelPost: what is posted keeps its place among what is sent, and is not
+// held back by a receiver that waits.
+func TestChannelPost(t *testing.T) {
+	for _, s := range []Serialization{JSON, Advanced} {
+		a, b := channels(t, ConnOptions{Serialization: s})
+		ctx := deadline(t)
+		next := 0.0
+		expectTo := func(last float64) {
+			t.Helper()
+			for ; next <= last; next++ {
+				m, err := b.Receive(ctx)
+				var v float64
+				if err != nil || m.Decode(&v) != nil || v != next {
+					t.Fatalf("%s: %v, %v, want %v", s, v, err, next)
+				}
+				if m.Handle != nil {
+					m.Handle.Close()
+				}
+			}
+		}
+		post := func(v any) {
+			t.Helper()
+			if err := a.Post(ctx, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		post(0)
+		if err := a.PostRaw(ctx, []byte(" 1 ")); err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []any{func() {}, map[string]string{"cmd": "NODE_HANDLE_ACK"}} {
+			if err := a.Post(ctx, bad); err == nil {
+				t.Errorf("%s: %T was posted", s, bad)
+			}
+		}
+		if n := a.batch.Len(); n == 0 || n > 40 {
+			t.Errorf("%s: %d bytes are gathered", s, n)
+		}
+		if err := a.Send(ctx, 2); err != nil {
+			t.Fatal(err)
+		}
+		expectTo(2)
+		post(3)
+		if err := a.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		expectTo(3)
+		post(4)
+		var wg sync.WaitGroup
+		wg.Go(func() { // waits, and so writes
+			if m, err := a.Receive(ctx); err != nil {
+				t.Error(m, err)
+			}
+		})
+		expectTo(4)
+		if err := b.Send(ctx, "go on"); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		post(5)
+		wg.Go(func() {
+			h, err := NewHandle(tcpListener(t))
+			if err == nil {
+				err = a.SendHandle(ctx, 6, h, true)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		expectTo(6)
+		wg.Wait()
+		for a.batch.Len() > 0 || next == 7 { // until they are written by themselves
+			post(next)
+			next++
+		}
+		last := next - 1
+		next = 7
+		expectTo(last)
+		post(next)
+		if err := a.Disconnect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		expectTo(next)
+	}
+}

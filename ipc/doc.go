@@ -35,9 +35,15 @@
 // its Go parent calls Disconnect or Close; and a Node parent runs until its Go
 // child does, or ends. Messages that came before the loop began wait for it.
 //
+// # Many messages
+//
+// Send returns when the kernel has the message: it arrives though this process ends.
+// Post gathers messages and writes many at once, several times as fast, and
+// needs a Flush where no Receive follows.
+//
 // # Back-pressure
 //
-// Send waits while the peer does not read, so a sender goes as fast as the
+// Send and Post wait while the peer does not read, so a sender goes as fast as the
 // receiver. Who does not receive is not read from: the peer's Send waits in turn,
 // and a Node peer's process.send returns false. Only where a call waits for an
 // acknowledgement, messages are read and kept for a later Receive, up to

@@ -191,3 +191,23 @@ func ExampleMap() {
 	// letters [a b]
 	// <nil> <nil>
 }
+
+// Answers are posted: they go out together when all that came is answered.
+func ExampleChannel_Post() {
+	parent, child := pair(ipc.JSON)
+	defer child.Close()
+	ctx := context.Background()
+	go func() {
+		for n := range 3 {
+			parent.Post(ctx, n)
+		}
+		parent.Disconnect(ctx) // writes them
+	}()
+	for m, err := range child.Messages(ctx) {
+		fmt.Println(string(m.Data), err)
+	}
+	// Output:
+	// 0 <nil>
+	// 1 <nil>
+	// 2 <nil>
+}

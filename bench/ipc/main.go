@@ -25,7 +25,7 @@ var (
 
 func main() {
 	if len(os.Args) > 2 && os.Args[1] == "child" {
-		if err := obey(context.Background(), os.Args[2] == "raw"); err != nil {
+		if err := obey(context.Background(), os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, "child:", err)
 			os.Exit(1)
 		}
@@ -66,10 +66,11 @@ type pair struct {
 func bench(ctx context.Context) error {
 	pairs := []pair{
 		{"Node↔Node", nodeToNode},
-		{"Go↔Node", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), false) }},
-		{"Go↔Node, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), true) }},
-		{"Go↔Go", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild("json"), false) }},
-		{"Go↔Go, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild("raw"), true) }},
+		{"Go↔Node", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), typed) }},
+		{"Go↔Node, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), raw) }},
+		{"Go↔Go", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(typed), typed) }},
+		{"Go↔Go, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(raw), raw) }},
+		{"Go↔Go, Send", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(each), each) }},
 	}
 	times := map[string]map[string]rig.Series{}
 	for round := range *rounds {

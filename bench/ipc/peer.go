@@ -30,8 +30,18 @@ func text(size int) string { return strings.Repeat("y", size-len(`{"data":""}`))
 // end is one end of a channel: raw passes JSON on without looking into it.
 type end struct {
 	*ipc.Channel
-	raw bool
+	raw  bool
+	each bool // message is sent by itself
 }
+
+func newEnd(ch *ipc.Channel, how string) end { return end{ch, how == raw, how == each} }
+
+// The ways to send and receive.
+const (
+	typed = "typed" // Post and Decode, a struct
+	raw   = "raw"   // PostRaw, and Data as it came
+	each  = "each"  // Send in place of Post
+)
 
 // many sends the same message over and over.
 func (e end) many(ctx context.Context, count, size int) error {
@@ -41,16 +51,19 @@ func (e end) many(ctx context.Context, count, size int) error {
 		return err
 	}
 	for range count {
-		if e.raw {
-			err = e.SendRaw(ctx, whole)
-		} else {
+		switch {
+		case e.each:
 			err = e.Send(ctx, m)
+		case e.raw:
+			err = e.PostRaw(ctx, whole)
+		default:
+			err = e.Post(ctx, m)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return e.Flush(ctx)
 }
 
 // next receives one message.
@@ -72,12 +85,12 @@ func (e end) next(ctx context.Context) (m message, err error) {
 }
 
 // obey is the child.
-func obey(ctx context.Context, raw bool) error {
+func obey(ctx context.Context, how string) error {
 	ch, err := process.Channel()
 	if err != nil {
 		return err
 	}
-	e := end{ch, raw}
+	e := newEnd(ch, how)
 	if err := e.Send(ctx, message{Up: true}); err != nil {
 		return err
 	}
@@ -117,7 +130,7 @@ func nodeChild() child.Command {
 }
 
 // measure is the parent.
-func measure(ctx context.Context, cmd child.Command, raw bool) (map[string]float64, error) {
+func measure(ctx context.Context, cmd child.Command, how string) (map[string]float64, error) {
 	got := map[string]float64{}
 	start := time.Now()
 	cmd.Stdio = []child.Stdio{child.Ignore(), child.Ignore(), child.Inherit(2), child.IPC(ipc.JSON)}
@@ -126,7 +139,7 @@ func measure(ctx context.Context, cmd child.Command, raw bool) (map[string]float
 		return nil, err
 	}
 	defer p.Close()
-	e := end{ipc.NewChannel(p.Conn()), raw}
+	e := newEnd(ipc.NewChannel(p.Conn()), how)
 	defer e.Close()
 	if _, err := e.next(ctx); err != nil {
 		return nil, err
