@@ -61,8 +61,14 @@ type ConnOptions struct {
 	// serialization, from 24 on. [Conn.PeerNode] tells it later.
 	Node int
 
+	// Reading keeps the beginning of a long message that is being received, in JSON
+	// serialization, over this process's death; nil for none.
+	Reading Spool
+	// Unread is what a former reader's Reading kept: it goes before all else. The
+	// Conn takes it.
+	Unread *os.File
 	// Resumed says that another reader went before, and may have consumed the
-	// beginning of a message: the rest of that is dropped.
+	// beginning of a message: the rest of that is dropped, unless it is in Unread.
 	Resumed bool
 	// Spool keeps the frame that is being sent over this process's death; nil for none.
 	Spool Spool
@@ -123,8 +129,9 @@ func NewConn(f *os.File, o ConnOptions) (*Conn, error) {
 		o.MaxQueue = defaultMaxQueue
 	}
 	c := &Conn{options: o, fd: fd, in: reader{stray: -1, resumed: o.Resumed && o.Serialization == JSON}}
-	c.options.Unsent = nil
+	c.options.Unsent, c.options.Unread = nil, nil
 	c.PeerNode(o.Node)
+	c.resumeReading(o.Unread)
 	if err := c.resumeSending(o.Unsent); err != nil {
 		sys.Close(fd)
 		return nil, err
@@ -167,7 +174,11 @@ func (c *Conn) Close() error {
 		sys.Close(c.in.stray)
 		c.in.stray = -1
 	}
+	kept := c.in.intake != nil && c.options.Reading != nil
 	c.in.mu.Unlock()
+	if kept {
+		c.options.Reading.Drop()
+	}
 	file := c.file
 	c.mu.Unlock()
 	// From here on nobody makes a call with the descriptor. The file waits for

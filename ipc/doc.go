@@ -53,7 +53,8 @@
 //
 // Received bytes are peeked at, handled, and only then consumed. If the process
 // dies while another holds a duplicate of the channel, a successor finds each
-// message whole; some it gets a second time. Frames of up to [AtomicFrame] bytes
+// message whole; some it gets a second time. A line too long for that is
+// consumed into memory that a [Spool] keeps. Frames of up to [AtomicFrame] bytes
 // are sent whole or not at all for the same reason. [Channel] does without this.
 package ipc
 

@@ -7,7 +7,7 @@ import "fmt"
 // what comes after is another event. It saves a call of the kernel for each. On
 // a hangup use Read: the end may have come in one event with the last words.
 func (c *Conn) ReadEdge(fn func(*Frame) error) error {
-	if c.in.err != nil || c.in.whole || len(c.in.held) > 0 {
+	if c.in.err != nil || c.in.whole || c.in.taking || len(c.in.held) > 0 {
 		return c.Read(fn)
 	}
 	buf := peekBuffers.Get().(*[peekSize]byte)

@@ -6,4 +6,6 @@ import (
 	"github.com/tendproc/tend/internal/proctest"
 )
 
-func TestMain(m *testing.M) { proctest.Main(m) }
+func TestMain(m *testing.M) {
+	proctest.Main(m, proctest.Role{Name: "killed reader", Run: killedReader})
+}

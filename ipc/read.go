@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +35,10 @@ type reader struct {
 	single  bool   // handle no more than the envelope that stray belongs to
 	err     error  // the stream can no longer be understood
 	frame   Frame  // what fn gets a pointer to
+	taking  bool   // the line at the front is in intake, as far as it is consumed
 
 	mu     sync.Mutex // held during each receiving call, so that Close does not pull the descriptor away; guards the rest
+	intake *intake    // nil until one is needed
 	stray  int        // the newest descriptor received, waiting for its NODE_HANDLE; -1 for none
 	closed bool
 }
@@ -64,8 +67,11 @@ func (c *Conn) readSome(fn func(*Frame) error) (more bool, err error) {
 	}
 	buf := peekBuffers.Get().(*[peekSize]byte)
 	defer peekBuffers.Put(buf)
-	if c.in.eager {
+	switch {
+	case c.in.eager:
 		return c.consumeSome(buf[:], fn)
+	case c.in.taking:
+		return c.takeIn(buf[:], fn)
 	}
 	n, carriesFD, err := c.peek(buf[:])
 	if err != nil {
@@ -91,6 +97,9 @@ func (c *Conn) readSome(fn func(*Frame) error) (more bool, err error) {
 	if used == 0 && err == nil {
 		if !carriesFD && !c.outOfPatience(n) {
 			return false, nil
+		}
+		if !carriesFD && c.startIntake() {
+			return true, nil
 		}
 		c.in.held, used = append(c.in.held, data...), n
 	}
@@ -200,7 +209,7 @@ func (c *Conn) deliver(raw []byte, fn func(*Frame) error) error {
 	}
 	resumed := c.in.resumed
 	c.in.resumed = false
-	if err != nil && resumed {
+	if resumed && (err != nil || !json.Valid(f.Data)) {
 		return nil // its beginning went with who read here before
 	}
 	if err != nil {

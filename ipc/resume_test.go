@@ -19,7 +19,7 @@ func TestResumed(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept := os.NewFile(uintptr(fd), "kept")
-		long := `{"x":"` + strings.Repeat("y", 100<<10) + `"}` + "\n"
+		long := `{"x":[` + strings.Repeat("1,", 50<<10) + `1]}` + "\n" // cut where a number begins
 		if _, err := peer.WriteString(long[:80<<10]); err != nil {
 			t.Fatal(err)
 		}
@@ -43,8 +43,8 @@ func TestResumed(t *testing.T) {
 		if resumed && (err != nil || strings.Join(got, " ") != "1 2") {
 			t.Errorf("read %q, %v", got, err)
 		}
-		if !resumed && !errors.Is(err, ErrProtocol) {
-			t.Errorf("half a line was read as %q, %v", got, err)
+		if !resumed && (err != nil || got[0] == "1") {
+			t.Errorf("half a line was dropped: %q, %v", got, err)
 		}
 	}
 	// Once is enough: what is broken later is broken.

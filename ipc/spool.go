@@ -8,14 +8,17 @@ import (
 	"github.com/tendproc/tend/internal/sys"
 )
 
-// Spool outlives this process, and keeps the frame that is being sent: one that is
-// longer than [AtomicFrame] goes in pieces, and half of it would kill a Node peer.
-// It is called with a lock of the Conn held.
+// Spool outlives this process, and keeps the frame that is being sent, or the
+// beginning of the one that is being received. One that is longer than
+// [AtomicFrame] is sent in pieces, and half of it would kill a Node peer; one that is
+// longer than the socket holds is received in pieces. It is called with a lock of the
+// Conn held.
 type Spool interface {
-	// Keep keeps a duplicate of f. What is still to be sent is f from its position
-	// on, which moves with each piece; f stays the caller's.
+	// Keep keeps a duplicate of f, which stays the caller's, in place of an earlier
+	// one. What is still to be sent is f from its position on, which moves with
+	// each piece; what was received is in f.
 	Keep(f *os.File) error
-	// Drop is called when all of it is sent, or nobody will ever read it.
+	// Drop is called when all of it is sent, or nobody will ever need it.
 	Drop()
 }
 

@@ -83,6 +83,50 @@ func TestAdoptUnsent(t *testing.T) {
 	await[Gone](first, k)
 }
 
+// A long message that a former runner had half read comes whole to the next one, and
+// what follows it.
+func TestAdoptUnread(t *testing.T) {
+	const half = 300 << 10
+	size := strconv.Itoa(half)
+	for _, mode := range []spec.Mode{spec.Fork, spec.Cluster} {
+		t.Run(string(mode), func(t *testing.T) {
+			first, h := newRig(t), &holder{}
+			first.r.options.Hold = h
+			a := first.spec("begin="+size, "out=half", "echo", "finish="+size, `say="after"`, "wait")
+			a.Mode = mode
+			k := first.spawn(a)
+			pid := await[Spawned](first, k).PID
+			first.awaitOutput(k, "half") // more than the socket holds
+			thaw := first.primary.Freeze() // from here on the first one does nothing on the channel
+			if mode == spec.Fork {
+				first.r.channels.close()
+			}
+			if !slices.Contains(h.names(), k.heldName(heldUnread)) {
+				thaw()
+				t.Fatal("the half that was read is not held")
+			}
+			next := newRig(t)
+			next.r.options.Hold = h
+			next.r.held = heldLives(h.give(t))
+			next.r.Adopt(Spawn{Key: k, App: a, Index: 2})
+			await[Adopted](next, k)
+			if err := next.r.WriteLine(k, "end"); err != nil {
+				t.Error(err)
+			}
+			if got := await[Message](next, k).Data; len(got) != 2*half+2 {
+				t.Errorf("of the long message came %d bytes, not %d", len(got), 2*half+2)
+			}
+			thaw()
+			next.r.Terminate(k)
+			await[Gone](next, k)
+			await[Gone](first, k)
+			if !gone(pid) || len(h.names()) > 0 {
+				t.Errorf("gone %v, held %v", gone(pid), h.names())
+			}
+		})
+	}
+}
+
 // What is held of a life that never came to a process is no life; a process that
 // nobody remembers is ended.
 func TestRetain(t *testing.T) {

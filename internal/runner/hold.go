@@ -43,6 +43,7 @@ const (
 	heldProcess = "process"
 	heldNotify  = "notify"
 	heldUnsent  = "unsent"
+	heldUnread  = "unread"
 )
 
 // Takes tells whether what is held under name is a Runner's.
@@ -148,12 +149,15 @@ func (l *life) noteSaid() {
 	}
 }
 
-// spool keeps the long message that is being sent to a process.
-type spool struct{ *life }
+// spool keeps the long message that is being sent to a process, or received from it.
+type spool struct {
+	*life
+	what string
+}
 
-func (s spool) Keep(f *os.File) error { return s.hold(heldUnsent, f, nil) }
+func (s spool) Keep(f *os.File) error { return s.hold(s.what, f, nil) }
 
-func (s spool) Drop() { s.unholdOne(heldUnsent) }
+func (s spool) Drop() { s.unholdOne(s.what) }
 
 func (l *life) unholdOne(what string) {
 	if l.r.options.Hold != nil {
@@ -163,7 +167,7 @@ func (l *life) unholdOne(what string) {
 
 // unhold says that nothing of this life is needed any more.
 func (l *life) unhold() {
-	for _, what := range []string{heldProcess, heldChannel, heldOut, heldErr, heldInput, heldNotify, heldUnsent} {
+	for _, what := range []string{heldProcess, heldChannel, heldOut, heldErr, heldInput, heldNotify, heldUnsent, heldUnread} {
 		l.unholdOne(what)
 	}
 }

@@ -44,6 +44,10 @@ func app(args []string) int {
 		case "say": // on the channel
 			fd, _ := strconv.Atoi(os.Getenv("NODE_CHANNEL_FD"))
 			os.NewFile(uintptr(fd), "channel").WriteString(rest + "\n")
+		case "begin": // a message that "finish" ends
+			os.NewFile(channelFD, "channel").WriteString(half(rest))
+		case "finish":
+			os.NewFile(channelFD, "channel").WriteString(half(rest)[1:] + "\"\n")
 		case "env":
 			fmt.Println(rest + "=" + os.Getenv(rest))
 		case "echo":
@@ -92,6 +96,12 @@ func app(args []string) int {
 		}
 	}
 	return 0
+}
+
+// half is the first half of a message; without its first byte, the second.
+func half(length string) string {
+	n, _ := strconv.Atoi(length)
+	return "\"" + strings.Repeat("x", n)
 }
 
 // heard reads the channel.

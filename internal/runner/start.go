@@ -211,10 +211,10 @@ func (l *life) openChannel() (theirs *os.File, err error) {
 func (l *life) giveChannel(ours *os.File) error {
 	o := ipc.ConnOptions{Resumed: l.former != nil}
 	if l.r.options.Hold != nil {
-		o.Spool = spool{l}
+		o.Spool, o.Reading = spool{l, heldUnsent}, spool{l, heldUnread}
 	}
 	if l.former != nil {
-		o.Unsent = l.former.take(heldUnsent)
+		o.Unsent, o.Unread = l.former.take(heldUnsent), l.former.take(heldUnread)
 	}
 	conn, err := ipc.NewConn(ours, o)
 	if err != nil {

@@ -24,8 +24,8 @@ func Memory(name string, size int64) (*os.File, error) {
 	return f, nil
 }
 
-// MapShared maps the first size bytes of f, which must be that long, until [Unmap].
-// What is written there is in f at once.
+// MapShared maps the first size bytes of f, which must be that long, until
+// [Unmap] or the end of the process. What is written there is in f at once.
 func MapShared(f *os.File, size int) (mem []byte, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -41,7 +41,7 @@ func MapShared(f *os.File, size int) (mem []byte, err error) {
 	return mem, err
 }
 
-// Unmap takes away what [MapShared] gave. Nobody may look at it any more.
+// Unmap ends what [MapShared] began: mem must not be touched any more.
 func Unmap(mem []byte) error { return os.NewSyscallError("munmap", unix.Munmap(mem)) }
 
 // AtomicWord is the first eight bytes of mem, which must be aligned to as many.
