@@ -96,7 +96,7 @@ func TestAdoptUnread(t *testing.T) {
 			a.Mode = mode
 			k := first.spawn(a)
 			pid := await[Spawned](first, k).PID
-			first.awaitOutput(k, "half") // more than the socket holds
+			first.awaitOutput(k, "half")   // more than the socket holds
 			thaw := first.primary.Freeze() // from here on the first one does nothing on the channel
 			if mode == spec.Fork {
 				first.r.channels.close()
