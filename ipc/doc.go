@@ -45,9 +45,10 @@
 //
 // Send and Post wait while the peer does not read, so a sender goes as fast as the
 // receiver. Who does not receive is not read from: the peer's Send waits in turn,
-// and a Node peer's process.send returns false. Only where a call waits for an
-// acknowledgement, messages are read and kept for a later Receive, up to
-// [ConnOptions.MaxQueue]; from there on the acknowledgement waits for a Receive.
+// and a Node peer's process.send returns false. Only while a call waits, for room or
+// for an acknowledgement, messages are read and kept for a later Receive, up to
+// [ConnOptions.MaxQueue], so that two that send to each other do not wait for each
+// other; from there on the call waits for a Receive.
 //
 // # Over a process's death
 //

@@ -19,37 +19,40 @@ func full(t *testing.T, ch *Channel) {
 
 // TestBackPressure: who does not receive is not sent to, and nobody's memory grows.
 func TestBackPressure(t *testing.T) {
-	a, b := channels(t, ConnOptions{})
+	x, y := channels(t, ConnOptions{})
 	text := strings.Repeat("x", 1000)
 	const count = 2000
-	var wg sync.WaitGroup
-	for _, ch := range []*Channel{a, b} {
-		wg.Go(func() {
-			for range count {
-				if err := ch.Send(deadline(t), text); err != nil {
-					t.Error(err)
-					return
+	for _, way := range [][2]*Channel{{x, y}, {y, x}} {
+		for _, send := range []func(*Channel) error{
+			func(ch *Channel) error { return ch.Send(deadline(t), text) },
+			func(ch *Channel) error { return ch.Post(deadline(t), text) },
+		} {
+			a, b := way[0], way[1]
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for range count {
+					if err := send(a); err != nil {
+						t.Error(err)
+						return
+					}
 				}
+				if err := a.Flush(deadline(t)); err != nil {
+					t.Error(err)
+				}
+			})
+			full(t, a)
+			if n := a.conn.Queued(); n > AtomicFrame+len(text)+3 {
+				t.Errorf("%d bytes are queued by a sender that waits", n)
 			}
-		})
-	}
-	for _, ch := range []*Channel{a, b} {
-		full(t, ch)
-		if n := ch.conn.Queued(); n > AtomicFrame+len(text) {
-			t.Errorf("%d bytes are queued by a sender that waits", n)
-		}
-	}
-	for _, ch := range []*Channel{a, b} {
-		wg.Go(func() {
 			for range count {
-				if m, err := ch.Receive(deadline(t)); err != nil || len(m.Data) != len(text)+2 {
+				if m, err := b.Receive(deadline(t)); err != nil || len(m.Data) != len(text)+2 {
 					t.Error(m, err)
 					return
 				}
 			}
-		})
+			wg.Wait()
+		}
 	}
-	wg.Wait()
 }
 
 // TestBackPressureWhileWaiting: what comes before an acknowledgement is kept, up
