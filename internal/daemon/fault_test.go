@@ -339,6 +339,41 @@ func await(t *testing.T, c *api.Client, id int, want func(event.Instance) bool) 
 	return in
 }
 
+// A message that the daemon had half read when it was killed comes to the next one.
+func TestHalfAMessage(t *testing.T) {
+	home := newHome(t)
+	c, info := ensure(t, home)
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const half = 400_000 // more than the socket holds
+	x := fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x >&9\n", half)
+	start(t, c, "talker", `eval "exec 9>&$NODE_CHANNEL_FD"`+"\nprintf '\"' >&9\n"+x+"read go < "+gate+"\n"+x+"printf '\"\\n' >&9\nsleep 1000\n")
+	w, err := os.OpenFile(gate, os.O_WRONLY, 0) // once it waits there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	c, _ = crash(t, home, info.PID)
+	got := errors.New("it came")
+	err = c.Watch(t.Context(), "", func(ev event.Event) error {
+		switch ev.Type {
+		case event.Begin:
+			fmt.Fprintln(w, "go")
+		case event.Message:
+			if len(ev.Message) != 2*half+2 {
+				t.Errorf("it has %d bytes, not %d", len(ev.Message), 2*half+2)
+			}
+			return got
+		}
+		return nil
+	})
+	if !errors.Is(err, got) {
+		t.Error(err)
+	}
+}
+
 // The keeper may die too: the daemon makes another, which knows all there is.
 func TestKeeperKilled(t *testing.T) {
 	home := newHome(t)
