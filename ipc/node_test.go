@@ -108,6 +108,14 @@ func TestNodeMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, ch, map[string]any{"echo": big})
+		for i := range 500 {
+			if err := ch.Post(ctx, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 500 { // and so they are written
+			expect(t, ch, map[string]any{"echo": float64(i)})
+		}
 		if err := ch.Send(ctx, map[string]any{"cmd": "NODE_OURS"}); err != nil { // never seen there
 			t.Fatal(err)
 		}

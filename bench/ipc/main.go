@@ -24,14 +24,26 @@ var (
 )
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == "child" {
-		if err := obey(context.Background(), os.Args[2]); err != nil {
+	if how := role(os.Args[1:]); how != "" {
+		if err := obey(context.Background(), how); err != nil {
 			fmt.Fprintln(os.Stderr, "child:", err)
 			os.Exit(1)
 		}
 		return
 	}
 	rig.Main(bench)
+}
+
+// role is how this process obeys as a child, "" if it is the parent. A Node parent
+// names its own script before what it wants.
+func role(args []string) string {
+	switch {
+	case len(args) == 2 && args[0] == "child":
+		return args[1]
+	case len(args) == 2 && args[1] == "child":
+		return typed
+	}
+	return ""
 }
 
 // Step is one thing to measure, on a channel that stays.
@@ -65,7 +77,8 @@ type pair struct {
 
 func bench(ctx context.Context) error {
 	pairs := []pair{
-		{"Node↔Node", nodeToNode},
+		{"Node↔Node", func(ctx context.Context) (map[string]float64, error) { return nodeParent(ctx, *node) }},
+		{"Node↔Go", func(ctx context.Context) (map[string]float64, error) { return nodeParent(ctx, self()) }},
 		{"Go↔Node", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), typed) }},
 		{"Go↔Node, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), raw) }},
 		{"Go↔Go", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(typed), typed) }},
@@ -127,12 +140,13 @@ func script() string {
 	return path
 }
 
-func nodeToNode(ctx context.Context) (got map[string]float64, err error) {
+// nodeParent measures with a Node parent and the program as its child.
+func nodeParent(ctx context.Context, program string) (got map[string]float64, err error) {
 	steps, err := json.Marshal(plan)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, *node, script(), string(steps))
+	cmd := exec.CommandContext(ctx, *node, script(), string(steps), program)
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

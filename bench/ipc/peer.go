@@ -117,12 +117,16 @@ func obey(ctx context.Context, how string) error {
 	}
 }
 
-func goChild(how string) child.Command {
-	self, err := os.Executable()
+func self() string {
+	path, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
-	return child.Command{Path: self, Args: []string{"child", how}}
+	return path
+}
+
+func goChild(how string) child.Command {
+	return child.Command{Path: self(), Args: []string{"child", how}}
 }
 
 func nodeChild() child.Command {

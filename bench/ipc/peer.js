@@ -71,4 +71,4 @@ async function parent(program, plan) {
 }
 
 if (process.argv[2] === 'child') child();
-else parent(process.execPath, JSON.parse(process.argv[2]));
+else parent(process.argv[3] || process.execPath, JSON.parse(process.argv[2]));
