@@ -104,7 +104,11 @@ func (d *dispatcher) close() {
 		d.drop(w)
 	}
 	for _, l := range d.table {
-		d.shut(l)
+		if d.p.bequest.Load() {
+			d.leaveBehind(l)
+		} else {
+			d.shut(l)
+		}
 	}
 	d.p.mu.Lock()
 	d.poller.Close()
@@ -174,6 +178,9 @@ func (d *dispatcher) remove(id uint64) {
 }
 
 func (d *dispatcher) release(group string) {
+	if d.p.bequest.Load() {
+		return
+	}
 	for _, l := range d.table {
 		if _, ok := l.groups[group]; !ok {
 			continue
@@ -311,7 +318,7 @@ func (d *dispatcher) expire() {
 	kept := d.linger[:0]
 	for _, g := range d.linger {
 		switch {
-		case g.l.closed() || g.by.load.away || len(g.l.users) > 0:
+		case g.l.closed() || g.by.load.away || len(g.l.users) > 0 || d.p.bequest.Load():
 		case d.now.Before(g.at):
 			kept = append(kept, g)
 		default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tendproc/tend/internal/sys"
 	"github.com/tendproc/tend/internal/wire"
@@ -54,6 +55,7 @@ type Primary struct {
 	poller   *sys.QuietPoller
 	done     chan struct{}  // closed when Run ends
 	watchers sync.WaitGroup // of forked processes; joined by Run
+	bequest  atomic.Bool    // see Bequeath
 
 	mu     sync.Mutex           // guards the following
 	inbox  []func(*dispatcher)  // notes for Run, in order
@@ -169,6 +171,11 @@ func (p *Primary) Remove(id uint64) {
 // Release says that the group is gone or down: its sockets close, except those
 // that other groups serve too.
 func (p *Primary) Release(group string) { p.post(func(d *dispatcher) { d.release(group) }) }
+
+// Bequeath has the sockets outlive the Primary: from now on none is closed for want
+// of workers, and at the end they stay with the Holder, for [Primary.Restore] of a
+// later one. Who connects meanwhile waits in them.
+func (p *Primary) Bequeath() { p.bequest.Store(p.options.Hold != nil) }
 
 func (p *Primary) post(note func(*dispatcher)) {
 	p.mu.Lock()

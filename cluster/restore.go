@@ -115,6 +115,22 @@ func (d *dispatcher) forget(l *listener) {
 	}
 }
 
+// leaveBehind closes this process's copies of l's sockets, and of the connections
+// that wait for them. The holder has its own.
+func (d *dispatcher) leaveBehind(l *listener) {
+	l.former = nil // those workers have ended
+	d.note(l)
+	for _, w := range l.waiting {
+		sys.Close(w.fd)
+	}
+	for _, s := range l.slots {
+		sys.Close(s.fd)
+	}
+	if l.fd >= 0 {
+		sys.Close(l.fd)
+	}
+}
+
 func (l *listener) record(i int) heldListener {
 	h := heldListener{Key: l.key, Slot: i}
 	if i > 0 {

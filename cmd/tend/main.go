@@ -67,6 +67,8 @@ type reach string
 
 func (r reach) Home() string { return string(r) }
 
+func (r reach) Foreground() error { return daemon.Foreground(string(r)) }
+
 func (r reach) Ending(info event.Info) func(context.Context) { return daemon.Ending(info) }
 
 func (r reach) Connect(ctx context.Context) (api.Service, error) {

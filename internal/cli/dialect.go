@@ -27,14 +27,14 @@ type dialect struct {
 }
 
 // marks begin the lines that say something.
-type marks struct{ done, warn, failed string }
+type marks struct{ doing, done, warn, failed string }
 
 // all are the verbs, in the order of the help.
 func (d *dialect) all() []verb { return slices.Concat(d.verbs...) }
 
 func ownDialect() *dialect {
 	return &dialect{
-		name: "tend", verbs: [][]verb{actingVerbs, readingVerbs, daemonVerbs}, flags: flagSpecs, marks: marks{"✓", "!", "✗"},
+		name: "tend", verbs: [][]verb{actingVerbs, readingVerbs, daemonVerbs, bootVerbs}, flags: flagSpecs, marks: marks{"$", "✓", "!", "✗"},
 		prepare: func(args []string, _ *pflag.FlagSet) []string { return args },
 		reword:  func(e *fault.Error) *fault.Error { return e },
 		misused: flagFault, overview: overview, list: listOwn,

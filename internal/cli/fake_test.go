@@ -34,6 +34,8 @@ var _ api.Service = (*fakeService)(nil)
 
 func (d fakeDaemon) Home() string { return "/home/ann/.local/state/tend" }
 
+func (d fakeDaemon) Foreground() error { return nil }
+
 func (d fakeDaemon) Ending(event.Info) func(context.Context) { return func(context.Context) {} }
 
 func (d fakeDaemon) Connect(context.Context) (api.Service, error) {

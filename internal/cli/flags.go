@@ -22,6 +22,7 @@ const (
 	serving // serve
 	logging
 	showing // how a guard in the foreground shows output
+	booting // startup
 	ignored // for PM2's sake: what it asks for is so anyway
 )
 
@@ -111,6 +112,11 @@ var flagSpecs = []flagSpec{
 	{"err", "", "", logging, "standard error only"},
 	{"out", "", "", logging, "standard output only"},
 	{"raw", "", "", showing, "the lines alone, without the prefix"},
+	{"user", "", "", booting, "a service of the user's own; needs no root"},
+	{"as", "", "USER", booting, "whose service it is (default $USER)"},
+	{"home", "", "FOLDER", booting, "TEND_HOME of the service (default the one of this command)"},
+	{"service-name", "", "NAME", booting, "name of the service (default tend-USER; tend with --user)"},
+	{"print", "", "", booting, "print the file that would be written, and do nothing"},
 	{"json", "", "", general, "JSON in place of text; of an error too, on standard error"},
 	{"silent", "s", "", general, "no tables, no progress, no errors: the exit code tells"},
 	{"no-color", "", "", general, "no colours, as NO_COLOR in the environment"},
@@ -128,7 +134,7 @@ var otherNames = map[string]string{"mode": "exec-mode", "backoff": "exp-backoff-
 
 // lacking are the flags of PM2 that tend does not have yet.
 var lacking = []string{
-	"log-type", "pid", "user", "hp", "wait-ip", "service-name",
+	"log-type", "pid", "hp", "wait-ip",
 	"write", "no-daemon", "source-map-support",
 	"trace", "v8", "event-loop-inspector", "deep-monitoring", "attach", "fresh", "daemon", "container", "dist",
 	"image-name", "node-version", "dockerdaemon", "timestamp", "format", "highlight",

@@ -40,6 +40,9 @@ type initSystem struct {
 // service is what is to be started with the machine.
 type service struct {
 	name, user, home, program, path string
+
+	own    bool   // one of the user's own services, in folder
+	folder string // the user's
 }
 
 var initSystems = []initSystem{
@@ -210,7 +213,7 @@ func (c *command) onPath(program string) bool {
 // runAll runs commands, and is an error for the first that fails.
 func (c *command) runAll(ctx context.Context, commands [][]string) error {
 	for _, argv := range commands {
-		c.say("[PM2] %s\n", strings.Join(argv, " "))
+		c.say("%s %s\n", c.paint(dim, c.dialect.marks.doing), strings.Join(argv, " "))
 		said, err := child.ExecFile(ctx, argv[0], argv[1:], child.ExecOptions{Dir: "/", Env: c.Env})
 		if err != nil {
 			e := &fault.Error{Code: fault.StartFailed, Message: strings.Join(argv, " ") + " failed", Err: err, Remedy: "What was written before it stays."}

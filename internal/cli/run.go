@@ -54,6 +54,8 @@ type Daemon interface {
 	// Ending is called before a daemon is told to end; what it returns waits until
 	// nothing of it is left.
 	Ending(info event.Info) func(ctx context.Context)
+	// Foreground makes this process the daemon's keeper. It returns only with an error.
+	Foreground() error
 	// Home is the folder that holds its socket and logs.
 	Home() string
 }

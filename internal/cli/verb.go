@@ -61,14 +61,14 @@ var laterVerbs = []string{
 	"prettylist", "reloadLogs", "save",
 	"dump", "cleardump", "resurrect", "init", "ecosystem", "set", "multiset", "get", "conf",
 	"config", "unset", "install", "module:install", "uninstall", "module:uninstall", "monitor", "unmonitor", "link",
-	"unlink", "startup", "unstartup", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
+	"unlink", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
 	"module:update", "module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
 	"plus", "register", "logrotate", "slist", "sysinfos", "monit", "imonit", "dashboard", "dash", "pull", "forward",
 	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
 }
 
 // verbs are all commands, in the order of the help.
-func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerbs) }
+func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs) }
 
 var actingVerbs = []verb{
 	{

@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{face: newFace(o), link: link, down: make(chan struct{}), asked: make(chan string, 1), upgrades: make(chan upgrade), log: logger}
+	d := &daemon{face: newFace(o), link: link, down: make(chan struct{}), signs: make(signs, 1), asked: make(chan string, 1), upgrades: make(chan upgrade), log: logger}
 	d.info = event.Info{Version: o.Version, API: api.Version, PID: os.Getpid(), Home: o.Home, StartedAt: time.Now()}
 	err = d.run(ctx)
 	if err != nil {
@@ -70,6 +70,7 @@ type daemon struct {
 	asked    chan string  // a reason to end; the first counts
 	upgrades chan upgrade // to become another program
 	signals  chan os.Signal
+	signs    signs
 	down     chan struct{} // closed when every app is stopped
 }
 
@@ -101,9 +102,11 @@ func (d *daemon) run(ctx context.Context) error {
 	stopLink := running.start(ctx, "keeper", func(ctx context.Context) error {
 		return d.link.Run(ctx, Handlers{
 			Exited: p.exits.told,
-			Gone:   func() { d.log.Print("the keeper is gone; starting another"); p.exits.cut() },
+			Gone:   p.exits.cut,
+			Asked:  d.signs.ask,
 		})
 	})
+	stopSigns := running.start(ctx, "signs of life", func(ctx context.Context) error { return d.signs.run(ctx, p.supervisor, d.link) })
 	stopServer := running.start(ctx, "api", func(ctx context.Context) error { return server.Serve(ctx, d.link.Listener) })
 	stopFace := running.start(ctx, "pm2", func(ctx context.Context) error { return d.face.serve(ctx, svc, d.log.Printf) })
 	if err := d.face.announce(); err != nil {
@@ -120,6 +123,7 @@ func (d *daemon) run(ctx context.Context) error {
 	// In reverse. What asked for the end is answered before the server stops.
 	stopFace()
 	stopServer()
+	stopSigns()
 	stopLink()
 	stopParts()
 	return running.wait()
@@ -169,6 +173,9 @@ func (d *daemon) end(ctx context.Context, why string, p *parts) {
 	resume, err := d.face.leave(context.WithoutCancel(ctx), why, p.supervisor)
 	if err != nil {
 		d.log.Print(err)
+	}
+	if resume && d.link.Outlives() { // who connects meanwhile is served by the next daemon
+		p.runner.Bequeath()
 	}
 	// Each app's own grace bounds this.
 	if err := p.supervisor.Shutdown(context.WithoutCancel(ctx), resume); err != nil {

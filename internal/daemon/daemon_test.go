@@ -35,6 +35,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) == 3 && os.Args[1] == "foreground" {
+		if err := daemon.Foreground(os.Args[2]); err != nil {
+			log.Fatal(err)
+		}
+		os.Exit(0)
+	}
 	proctest.Main(m, proctest.Role{Name: "worker", Run: worker})
 }
 

@@ -66,7 +66,7 @@ func StartPM2(ctx context.Context, h pm2.Home) error {
 }
 
 // RunPart runs the part of tend that args name: "keeper --home H", the same with
-// "--daemon PID" behind it, or "daemon --home H", as [Ensure] starts them, and what
+// "--daemon PID" or "--unit" behind it, or "daemon --home H", as [Ensure] starts them, and what
 // an upgrade asks of a program, see upgrade.go. ok is false when args are none of these.
 func RunPart(ctx context.Context, args []string, o Options) (ok bool, err error) {
 	if len(args) > 0 && args[0] == runner.ListenExec {
@@ -87,6 +87,8 @@ func RunPart(ctx context.Context, args []string, o Options) (ok bool, err error)
 			return true, err
 		}
 		return true, keeper.Inherit(home, pid)
+	case args[0] == "keeper" && len(args) == 4 && args[3] == unitFlag:
+		return true, runUnit(ctx, home)
 	case args[0] == "daemon" && len(args) == 3:
 		o.Home = home
 		return true, Run(ctx, o)

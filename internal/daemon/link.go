@@ -35,6 +35,7 @@ type Link struct {
 	mu      sync.Mutex // guards what follows
 	control *os.File   // nil while there is no keeper
 	parent  int        // the keeper; 0 while there is none
+	unit    bool       // what the keeper holds outlives it
 	kept    map[string]*kept
 	age     uint64
 	ending  bool
@@ -145,6 +146,27 @@ func (l *Link) KeeperPID() int {
 	return l.parent
 }
 
+// Outlives tells that what is kept stays kept when the keeper ends too.
+func (l *Link) Outlives() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unit
+}
+
+// met notes who the keeper is.
+func (l *Link) met(m keeper.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.parent, l.unit = m.PID, m.Unit
+}
+
+// Alive answers a keeper that asked for a sign of life.
+func (l *Link) Alive() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sendLocked(keeper.Message{Type: keeper.MsgAlive}, -1)
+}
+
 // Store gives the keeper a duplicate of fd under name, and with a pid the task to
 // keep how that process ends. When it returns the keeper has it, though this
 // process dies at once. fd stays the caller's, who calls Delete before closing it.
@@ -239,6 +261,8 @@ func (l *Link) Retrieve(exited func(keeper.Message)) (list []Entry, err error) {
 			return end
 		case keeper.MsgExited:
 			exited(m)
+		case keeper.MsgKeeper:
+			l.met(m)
 		}
 		keeper.Discard(fd)
 		return nil
@@ -255,7 +279,8 @@ func (l *Link) Retrieve(exited func(keeper.Message)) (list []Entry, err error) {
 // Handlers are called by Run.
 type Handlers struct {
 	Exited func(keeper.Message) // of a process that a descriptor was stored with
-	Gone   func()               // the keeper is gone; another one is on its way
+	Gone   func()               // the keeper is gone; another one is there, or on its way
+	Asked  func()               // for a sign of life; must not block
 }
 
 // Run takes the keeper's messages until ctx ends. When the keeper dies it starts
@@ -267,6 +292,7 @@ func (l *Link) Run(ctx context.Context, h Handlers) error {
 			return nil
 		}
 		l.lose()
+		l.log("the keeper is gone; starting another")
 		h.Gone()
 		for {
 			err := l.renew()
@@ -311,6 +337,11 @@ func (l *Link) listen(ctx context.Context, h Handlers) {
 		switch m.Type {
 		case keeper.MsgExited:
 			h.Exited(m)
+		case keeper.MsgKeeper:
+			l.met(m)
+			h.Gone() // the one before
+		case keeper.MsgAsk:
+			h.Asked()
 		case keeper.MsgUnknown, keeper.MsgError:
 			l.log("the keeper does not take %s %s", m.Of, m.Name)
 		}
@@ -326,7 +357,7 @@ func (l *Link) lose() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.control.Close()
-	l.control, l.parent = nil, 0
+	l.control, l.parent, l.unit = nil, 0, false
 }
 
 // renew starts a keeper and stores everything with it.
@@ -381,7 +412,7 @@ func (l *Link) storeAllLocked() error {
 	if l.ending {
 		return l.sendLocked(keeper.Message{Type: keeper.MsgEnding}, -1)
 	}
-	return keeper.Send(l.control, keeper.Message{Type: keeper.MsgReady}, -1)
+	return keeper.Send(l.control, keeper.Message{Type: keeper.MsgReady, Signs: true}, -1)
 }
 
 func reapPart(p *sys.PartProcess) {
@@ -396,7 +427,7 @@ func reapPart(p *sys.PartProcess) {
 func (l *Link) Ready(err error) error {
 	if err == nil {
 		l.mu.Lock()
-		err := l.sendLocked(keeper.Message{Type: keeper.MsgReady}, -1)
+		err := l.sendLocked(keeper.Message{Type: keeper.MsgReady, Signs: true}, -1)
 		if err == nil && l.ready == nil { // one that was upgraded: it has proved itself
 			err = l.binaryLocked()
 		}

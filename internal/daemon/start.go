@@ -25,7 +25,11 @@ const maxReady = 64 << 10
 // running program must be one that knows the verbs "keeper" and "daemon". When
 // ctx ends first, only the wait is over.
 func Start(ctx context.Context, home string) error {
-	return start(ctx, seat{"tend", home, filepath.Join(home, keeper.LogName), []string{filepath.Join(home, keeper.LogsName)}})
+	return start(ctx, ownSeat(home))
+}
+
+func ownSeat(home string) seat {
+	return seat{"tend", home, filepath.Join(home, keeper.LogName), []string{filepath.Join(home, keeper.LogsName)}}
 }
 
 // seat is where a daemon lives.
@@ -93,10 +97,16 @@ func start(ctx context.Context, at seat) error {
 // cleanEnv drops what ties a process to the one that guards or parents it: the
 // keeper belongs to nobody, also when an app started it.
 func cleanEnv(env []string) []string {
-	tied := []string{"TEND_TREE", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET"}
+	return without(env, append(slices.Clone(ties), "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"))
+}
+
+// ties are what an app is told by the one that guards it.
+var ties = []string{"TEND_TREE", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"}
+
+func without(env, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(tied, name)
+		return slices.Contains(names, name)
 	})
 }
 

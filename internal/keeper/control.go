@@ -43,6 +43,9 @@ const (
 	MsgEnding  = "ending"
 	MsgUnknown = "unknown"
 	MsgBinary  = "binary"
+	MsgKeeper  = "keeper"
+	MsgAsk     = "ask"
+	MsgAlive   = "alive"
 
 	MsgStore  = "store"
 	MsgUpdate = "update"
@@ -63,6 +66,8 @@ type Message struct {
 	Meta   json.RawMessage `json:"meta,omitempty"` // the daemon's own
 	Exited bool            `json:"exited,omitempty"`
 	Status uint32          `json:"status,omitempty"` // as wait(2) gave it; with Exited
+	Unit   bool            `json:"unit,omitempty"`   // MsgKeeper: what it holds outlives it too
+	Signs  bool            `json:"signs,omitempty"`  // MsgReady: it answers MsgAsk
 }
 
 // Bounds of a packet and of what is in it.

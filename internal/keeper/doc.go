@@ -13,6 +13,9 @@
 //	daemon ── {"type":"ready"} ────► keeper   I serve
 //	daemon ── {"type":"ending"} ───► keeper   I end on purpose: end after me
 //	daemon ── {"type":"binary"} + fd ► keeper   the program to start the next time
+//	keeper ── {"type":"ask"} ──────► daemon   do you live? where a service manager asks the keeper
+//	daemon ── {"type":"alive"} ────► keeper   I do
+//	keeper ── {"type":"keeper","pid":N,"unit":true} ─► daemon   who I am; what I hold outlives me too
 //	keeper ── {"type":"unknown","of":"…"} ─► daemon   I do not know that type
 //
 // What shall outlive the daemon is stored under a name: a descriptor, some JSON
@@ -36,4 +39,7 @@
 // them over. When the daemon ends on purpose, or the keeper is told to end while
 // there is none, all is let go of and what is left of the apps is ended. When the
 // keeper dies the daemon starts another ([Inherit]) and stores everything anew.
+// Where the keeper is the main process of a unit ([RunUnit]), the service manager
+// has a copy of every descriptor, those of the keeper's own included, and starts
+// the next keeper, which goes on where the former one was.
 package keeper

@@ -37,7 +37,7 @@ func Run(home string) error {
 	if err != nil {
 		return errors.Join(err, SayReady(ready, "", err))
 	}
-	k := &keeper{home: home, log: logger, claim: claim, ready: ready, store: newStore()}
+	k := &keeper{home: home, log: logger, std: standard(), claim: claim, ready: ready, store: newStore()}
 	return errors.Join(k.run(), claim.Close())
 }
 
@@ -48,7 +48,7 @@ func Inherit(home string, daemon int) error {
 		return err
 	}
 	prepare()
-	k := &keeper{home: home, log: newLogger(), store: newStore(), served: true, started: time.Now()}
+	k := &keeper{home: home, log: newLogger(), std: standard(), store: newStore(), life: life{served: true, started: time.Now()}}
 	k.claim = &Claim{Lock: os.NewFile(HeirLock, "lock"), Listener: os.NewFile(HeirListener, "listener"), home: home}
 	err := errors.Join(sys.SetTitle("tend keeper"), sys.Subreaper(), sys.SetNonblock(HeirControl))
 	own, derr := sys.Dup(HeirDaemon)
@@ -58,17 +58,27 @@ func Inherit(home string, daemon int) error {
 		return errors.Join(err, k.claim.Release())
 	}
 	k.listen(os.NewFile(HeirControl, "daemon"))
-	k.foreign = make(chan struct{})
-	go func() { // ends with the daemon
-		defer close(k.foreign)
-		defer fd.Close()
-		_ = fd.WaitEnd()
-	}()
+	k.watch(fd)
 	return errors.Join(k.run(), k.claim.Close())
 }
 
-func newLogger() *log.Logger {
-	return log.New(os.Stderr, fmt.Sprintf("keeper[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
+// watch waits for the end of a daemon that is no child, by fd, which it takes.
+func (k *keeper) watch(fd *sys.PidFD) {
+	foreign := make(chan struct{})
+	k.foreign = foreign
+	go func() { // ends with the daemon
+		defer close(foreign)
+		defer fd.Close()
+		_ = fd.WaitEnd()
+	}()
+}
+
+func standard() [3]*os.File { return [3]*os.File{os.Stdin, os.Stdout, os.Stderr} }
+
+func newLogger() *log.Logger { return loggerTo(os.Stderr) }
+
+func loggerTo(f *os.File) *log.Logger {
+	return log.New(f, fmt.Sprintf("keeper[%d] ", os.Getpid()), log.LstdFlags|log.Lmicroseconds|log.LUTC)
 }
 
 // prepare makes the runtime small. One processor is plenty, and saying so keeps
@@ -83,9 +93,11 @@ func prepare() {
 type keeper struct {
 	home   string
 	log    *log.Logger
+	std    [3]*os.File // null, and the log twice: as the daemon gets them
 	claim  *Claim
 	ready  *os.File // the starter's pipe, for the first daemon; nil after
 	store  store
+	unit   *unit    // nil: no service manager has started this
 	binary *os.File // the program that is the next daemon; nil: this one
 
 	signals
@@ -94,9 +106,16 @@ type keeper struct {
 	foreign chan struct{} // closed at the end of a daemon that is no child; nil for one that is
 	control *os.File
 	packets chan packet // closed by the reader of control, at its end
+	life
+}
+
+// life is what is known of the daemon that runs, and of those before it.
+type life struct {
 	started time.Time
 	served  bool // this daemon was ready
 	ending  bool // it ends on purpose
+	asked   bool // for a sign of life, and has not answered
+	answers bool // it does, when asked: an older daemon does not
 	short   int  // short lives in a row
 }
 
@@ -167,14 +186,14 @@ func (k *keeper) spawn() error {
 	defer theirs.Close()
 	ready := k.ready
 	if ready == nil {
-		ready = os.Stdin // null: nobody waits for a daemon that is started again
+		ready = k.std[0] // null: nobody waits for a daemon that is started again
 	}
 	k.started = time.Now()
 	part := sys.Part{
 		Program: k.binary,
 		Argv:    []string{os.Args[0], "daemon", "--home", k.home}, // by our own name, see pm2.Called
 		Env:     os.Environ(),
-		Files:   []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs, k.claim.Lock, k.claim.Listener, ready},
+		Files:   []*os.File{k.std[0], k.std[1], k.std[2], theirs, k.claim.Lock, k.claim.Listener, ready},
 	}
 	k.daemon, err = sys.StartPart(part)
 	if err != nil && part.Program != nil {
@@ -189,7 +208,8 @@ func (k *keeper) spawn() error {
 		k.ready.Close() // the daemon's now: its end tells the starter
 		k.ready = nil
 	}
-	k.foreign, k.served, k.ending = nil, false, false
+	k.foreign, k.served, k.ending, k.asked, k.answers = nil, false, false, false, false
+	k.unit.guards(k.daemon, ours)
 	k.listen(ours)
 	return nil
 }
@@ -223,7 +243,10 @@ func (k *keeper) guard() status {
 				continue
 			}
 			k.take(p)
+		case <-k.unit.due():
+			k.sign()
 		case sig := <-k.orders:
+			k.unit.stopping()
 			if err := k.daemon.Signal(sig.(syscall.Signal)); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				k.log.Printf("signal daemon: %v", err)
 			}
@@ -246,13 +269,20 @@ func (k *keeper) take(p packet) {
 	switch p.Type {
 	case MsgStore:
 		if err = k.store.put(p.Message, p.fd); err == nil {
+			k.unit.keep(p.Message, p.fd)
 			p.fd = -1
 		}
 	case MsgUpdate:
-		err = k.store.update(p.Message)
+		if err = k.store.update(p.Message); err == nil {
+			k.unit.note(p.Message)
+		}
 	case MsgDelete:
+		k.unit.drop(p.Name)
 		k.store.drop(p.Name)
+	case MsgAlive:
+		k.asked, k.answers = false, true
 	case MsgList:
+		k.introduce()
 		if err = k.store.each(func(m Message, fd int) error { return Send(k.control, m, fd) }); err == nil {
 			err = Send(k.control, Message{Type: MsgEnd}, -1)
 		}
@@ -265,9 +295,11 @@ func (k *keeper) take(p packet) {
 		k.binary = os.NewFile(uintptr(p.fd), "daemon's program")
 		p.fd = -1
 	case MsgReady:
+		k.answers = p.Signs
 		k.settle()
 	case MsgEnding:
 		k.ending = true
+		k.unit.stopping()
 	default:
 		k.answer(Message{Type: MsgUnknown, Of: p.Type})
 	}
@@ -284,9 +316,35 @@ func (k *keeper) answer(m Message) {
 	}
 }
 
+// introduce says who the keeper is, to a daemon that another one started or that
+// wants to know what outlives it.
+func (k *keeper) introduce() {
+	if k.unit != nil {
+		k.answer(Message{Type: MsgKeeper, PID: os.Getpid(), Unit: true})
+	}
+}
+
+// sign tells the service manager that the keeper lives, and sees to it that the
+// daemon does: one that has not answered since the last time hangs, and is killed.
+func (k *keeper) sign() {
+	switch {
+	case k.asked && k.answers:
+		k.log.Print("the daemon gives no sign of life; it is killed")
+		k.asked = false
+		if err := k.daemon.Signal(syscall.SIGKILL); err != nil {
+			k.log.Print(err)
+		}
+	case k.served && !k.ending && !k.asked:
+		k.asked = true
+		k.answer(Message{Type: MsgAsk})
+	}
+	k.unit.alive()
+}
+
 // settle notes that the daemon serves: what starting took is not needed again.
 func (k *keeper) settle() {
 	k.served = true
+	k.unit.ready(k.daemon.PID)
 	debug.FreeOSMemory()
 	if err := sys.DropCode(); err != nil {
 		k.log.Print(err)
@@ -308,8 +366,11 @@ func (k *keeper) reap() (st status, ended bool) {
 			st, ended = s, true
 			continue
 		}
-		if m, ok := k.store.exited(pid, s); ok && k.daemon != nil {
-			k.answer(m)
+		if m, ok := k.store.exited(pid, s); ok {
+			k.unit.note(m)
+			if k.daemon != nil {
+				k.answer(m)
+			}
 		}
 	}
 }
@@ -325,6 +386,7 @@ func (k *keeper) release() {
 		}
 		k.packets = nil
 	}
+	k.unit.guarded()
 	k.control.Close()
 	k.daemon.Close()
 	k.daemon = nil
@@ -343,6 +405,8 @@ func (k *keeper) pause(d time.Duration) bool {
 	defer timer.Stop()
 	for {
 		select {
+		case <-k.unit.due():
+			k.unit.alive()
 		case <-k.orders:
 			return false
 		case <-k.exits:

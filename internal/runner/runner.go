@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,6 +51,7 @@ type Runner struct {
 	wg      sync.WaitGroup
 
 	adopting sync.WaitGroup // lives whose output is not joined to the logs yet
+	bequest  atomic.Bool    // see Bequeath
 
 	channels channels // of fork mode
 	sockets  *sockets
@@ -170,8 +172,18 @@ func (r *Runner) Disconnect(k Key) {
 // Release says that the app has no processes and shall have none: the sockets
 // that were kept for them close.
 func (r *Runner) Release(app string) {
+	if r.bequest.Load() {
+		return
+	}
 	r.options.Primary.Release(app)
 	r.sockets.release(app)
+}
+
+// Bequeath has listening sockets outlive the runner: from now on none is closed for
+// want of processes, and Hold keeps them for the next runner.
+func (r *Runner) Bequeath() {
+	r.bequest.Store(true)
+	r.options.Primary.Bequeath()
 }
 
 // Listen says which sockets the declaration of an app names, once it is the one

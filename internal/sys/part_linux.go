@@ -63,6 +63,9 @@ func dupAbove(program *os.File, files []uintptr) (dup int, err error) {
 // descriptor, which it takes.
 func AttachPart(pid, fd int) *PartProcess { return &PartProcess{PID: pid, fd: fd} }
 
+// FD is the process descriptor, -1 for none. It stays the receiver's.
+func (p *PartProcess) FD() int { return p.fd }
+
 // Signal sends sig through the process descriptor, so that it can reach nobody
 // else; os.ErrProcessDone when the process has been reaped.
 func (p *PartProcess) Signal(sig syscall.Signal) error {

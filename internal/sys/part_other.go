@@ -30,3 +30,4 @@ func StartPart(Part) (*PartProcess, error)             { return nil, ErrUnsuppor
 func (*PartProcess) Signal(syscall.Signal) error       { return ErrUnsupported }
 func (*PartProcess) Wait() (syscall.WaitStatus, error) { return 0, ErrUnsupported }
 func (*PartProcess) Close()                            {}
+func (*PartProcess) FD() int                           { return -1 }

@@ -1,0 +1,433 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tendproc/tend/internal/api"
+	"github.com/tendproc/tend/internal/daemon"
+	"github.com/tendproc/tend/internal/event"
+	"github.com/tendproc/tend/internal/proctest"
+	"github.com/tendproc/tend/internal/spec"
+)
+
+// systemd is a service manager with one unit, as systemd is one to it: a socket
+// that takes what it is told, a store of descriptors, and the process.
+type systemd struct {
+	t        *testing.T
+	home     string
+	conn     *net.UnixConn
+	watchdog time.Duration
+	cmd      *exec.Cmd
+	stderr   bytes.Buffer
+
+	mu    sync.Mutex // guards what follows
+	store []stored
+	told  []string
+	more  chan struct{} // closed, and made anew, at each datagram
+}
+
+type stored struct {
+	name string
+	file *os.File
+}
+
+func newSystemd(t *testing.T, home string) *systemd {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "systemd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &systemd{t: t, home: home, conn: conn, more: make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.listen()
+	}()
+	t.Cleanup(func() { // in vain but for a test that failed
+		if m.cmd != nil {
+			_ = m.cmd.Process.Kill()
+		}
+		m.release()
+		if c, err := daemon.Connect(context.Background(), home); err == nil {
+			_ = c.Kill(context.Background())
+			c.Close()
+		}
+		conn.Close()
+		<-done
+	})
+	return m
+}
+
+func (m *systemd) listen() {
+	buf, oob := make([]byte, 64<<10), make([]byte, 1024)
+	for {
+		n, oobn, _, _, err := m.conn.ReadMsgUnix(buf, oob)
+		if err != nil {
+			return
+		}
+		var files []*os.File
+		if list, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil {
+			for i := range list {
+				fds, _ := syscall.ParseUnixRights(&list[i])
+				for _, fd := range fds {
+					syscall.CloseOnExec(fd)
+					files = append(files, os.NewFile(uintptr(fd), "stored"))
+				}
+			}
+		}
+		m.take(string(buf[:n]), files)
+	}
+}
+
+func (m *systemd) take(text string, files []*os.File) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var name string
+	var add, remove bool
+	for _, line := range strings.Split(text, "\n") {
+		m.told = append(m.told, line)
+		switch key, value, _ := strings.Cut(line, "="); key {
+		case "FDNAME":
+			name = value
+		case "FDSTORE":
+			add = true
+		case "FDSTOREREMOVE":
+			remove = true
+		}
+	}
+	for _, f := range files {
+		if add && !slices.ContainsFunc(m.store, func(s stored) bool { return same(s.file, f) }) {
+			m.store = append(m.store, stored{name, f})
+		} else {
+			f.Close()
+		}
+	}
+	if remove {
+		m.store = slices.DeleteFunc(m.store, func(s stored) bool {
+			if s.name != name {
+				return false
+			}
+			s.file.Close()
+			return true
+		})
+	}
+	close(m.more)
+	m.more = make(chan struct{})
+}
+
+// same tells that two descriptors are one open file, as systemd finds out.
+func same(a, b *os.File) bool {
+	pid := uintptr(os.Getpid())
+	r, _, errno := syscall.Syscall6(unix.SYS_KCMP, pid, pid, 0, a.Fd(), b.Fd(), 0)
+	return errno == 0 && r == 0
+}
+
+// start starts the unit's process, with what is stored.
+func (m *systemd) start() {
+	m.t.Helper()
+	m.mu.Lock()
+	m.told = nil
+	var names []string
+	m.cmd = exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@"`, proctest.Self(), "foreground", m.home)
+	for _, s := range m.store {
+		names = append(names, s.name)
+		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, s.file)
+	}
+	m.mu.Unlock()
+	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.conn.LocalAddr().String())
+	if m.watchdog > 0 {
+		m.cmd.Env = append(m.cmd.Env, fmt.Sprintf("WATCHDOG_USEC=%d", m.watchdog.Microseconds()))
+	}
+	if len(names) > 0 {
+		m.cmd.Env = append(m.cmd.Env, fmt.Sprintf("LISTEN_FDS=%d", len(names)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
+	}
+	m.cmd.Stderr = &m.stderr
+	if err := m.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// await waits until the process has told line since it was started.
+func (m *systemd) await(line string) {
+	m.t.Helper()
+	late := time.After(60 * time.Second)
+	for {
+		m.mu.Lock()
+		told, more := slices.Clone(m.told), m.more
+		m.mu.Unlock()
+		if slices.Contains(told, line) {
+			return
+		}
+		select {
+		case <-more:
+		case <-late:
+			m.t.Fatalf("%s was not told, but %q", line, told)
+		}
+	}
+}
+
+func (m *systemd) ready() (*api.Client, event.Info) {
+	m.t.Helper()
+	m.await("READY=1")
+	m.await(fmt.Sprintf("MAINPID=%d", m.cmd.Process.Pid))
+	return m.connect()
+}
+
+func (m *systemd) connect() (*api.Client, event.Info) {
+	m.t.Helper()
+	c, err := daemon.Connect(m.t.Context(), m.home)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { c.Close() })
+	info, err := c.Ping(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return c, info
+}
+
+// kill ends the unit's processes as a crash does.
+func (m *systemd) kill(pids ...int) {
+	m.t.Helper()
+	// First stop all, so that none notices the end of another.
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	_ = m.cmd.Wait()
+}
+
+// stop stops the unit, and returns its exit status.
+func (m *systemd) stop() int {
+	m.t.Helper()
+	if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		m.t.Fatal(err)
+	}
+	m.await("STOPPING=1")
+	_ = m.cmd.Wait()
+	return m.cmd.ProcessState.ExitCode()
+}
+
+// release lets go of what is stored, as at the end of a unit.
+func (m *systemd) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.store {
+		s.file.Close()
+	}
+	m.store = nil
+}
+
+func (m *systemd) stores() (names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.store {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// A unit says that it is ready once the daemon serves, and gives signs of life for
+// as long as the daemon does: one that hangs is replaced. It ends all when told to.
+func TestUnit(t *testing.T) {
+	m := newSystemd(t, newHome(t))
+	m.watchdog = 2 * time.Second
+	m.start()
+	c, info := m.ready()
+	if info.KeeperPID != m.cmd.Process.Pid {
+		t.Errorf("the keeper is %d, and the main process %d", info.KeeperPID, m.cmd.Process.Pid)
+	}
+	app := start(t, c, "sleeper", "exec sleep 10000")
+	m.await("WATCHDOG=1")
+	syscall.Kill(info.PID, syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for next := info; next.PID == info.PID; { // what was asked of a daemon that is killed breaks off
+		var err error
+		if next, err = c.Ping(ctx); ctx.Err() != nil {
+			t.Fatal("a daemon that hangs stays")
+		} else if err != nil {
+			next = info
+		}
+	}
+	if pids, _ := pidsOf(t, c); !slices.Equal(pids, []int{app.PID}) {
+		t.Errorf("processes %v, and %d was there before", pids, app.PID)
+	}
+	if code := m.stop(); code != 0 || !gone(app.PID) {
+		t.Errorf("exit status %d, app gone %v: %s", code, gone(app.PID), m.stderr.String())
+	}
+}
+
+// The next keeper goes on where one that was killed was: the daemon does not
+// notice, nor anybody else. Where both were killed, the next daemon has all of it.
+func TestUnitIsKilled(t *testing.T) {
+	for _, scheduler := range []string{"rr", "shared", "reuseport"} {
+		t.Run(scheduler, func(t *testing.T) {
+			t.Parallel()
+			m := newSystemd(t, newHome(t))
+			m.start()
+			c, info := m.ready()
+			url := serve(t, c, scheduler, 2)
+			were, _ := pidsOf(t, c)
+			m.kill(info.KeeperPID)
+			if pid := answers(t, url); !slices.Contains(were, pid) {
+				t.Errorf("%d answers", pid)
+			}
+			m.start()
+			_, next := m.ready()
+			for late := time.Now().Add(60 * time.Second); next.KeeperPID == info.KeeperPID && time.Now().Before(late); {
+				_, next = m.connect() // until it has read who its keeper is
+			}
+			if next.PID != info.PID || next.KeeperPID != m.cmd.Process.Pid {
+				t.Errorf("after the keeper's death: %+v, and before: %+v", next, info)
+			}
+			// This keeper is not the daemon's parent, and yet its guard.
+			c, next = crash(t, m.home, next.PID)
+			m.kill(next.KeeperPID, next.PID)
+			m.start()
+			c, next = m.ready()
+			if pid := answers(t, url); !slices.Contains(were, pid) {
+				t.Errorf("%d answers", pid)
+			}
+			if are, restarts := pidsOf(t, c); !slices.Equal(are, were) || restarts != 0 {
+				t.Errorf("processes %v, %d restarts, and before %v", are, restarts, were)
+			}
+			if err := c.Kill(t.Context()); err != nil {
+				t.Error(err)
+			}
+			_ = m.cmd.Wait()
+			if code := m.cmd.ProcessState.ExitCode(); code != 0 {
+				t.Errorf("exit status %d", code)
+			}
+			if names := m.stores(); len(names) > 2 { // notes, and memory of the logs
+				t.Errorf("left with the manager: %v", names)
+			}
+		})
+	}
+}
+
+// While a unit is restarted its sockets stay: nobody is refused.
+func TestUnitIsRestarted(t *testing.T) {
+	for _, scheduler := range []string{"rr", "shared", "reuseport", "listen"} {
+		t.Run(scheduler, func(t *testing.T) {
+			t.Parallel()
+			m := newSystemd(t, newHome(t))
+			m.start()
+			c, _ := m.ready()
+			url := ""
+			if scheduler == "listen" {
+				url = inherits(t, c)
+			} else {
+				url = serve(t, c, scheduler, 2)
+			}
+			first := answers(t, url)
+			if code := m.stop(); code != 0 || !gone(first) {
+				t.Fatalf("exit status %d: %s", code, m.stderr.String())
+			}
+			asked := make(chan error, 1)
+			go func() {
+				client := &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+				resp, err := client.Get(url)
+				if err == nil {
+					resp.Body.Close()
+				}
+				asked <- err
+			}()
+			conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http://"), "/"))
+			if err != nil {
+				t.Fatalf("refused while the unit is down: %v", err)
+			}
+			conn.Close()
+			m.start()
+			c, _ = m.ready()
+			if err := <-asked; err != nil {
+				t.Error(err)
+			}
+			if err := c.Kill(context.Background()); err != nil {
+				t.Error(err)
+			}
+			_ = m.cmd.Wait()
+			if conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http://"), "/")); err == nil {
+				conn.Close()
+				t.Error("it listens although nothing shall be left")
+			}
+		})
+	}
+}
+
+// inherits starts a server that gets its socket from tend.
+func inherits(t *testing.T, c *api.Client) (url string) {
+	t.Helper()
+	dir, address := t.TempDir(), proctest.FreeAddress(t)
+	if err := os.Symlink(proctest.Self(), filepath.Join(dir, "server")); err != nil {
+		t.Fatal(err)
+	}
+	yes, args, listen := true, []string{address}, []string{address}
+	_, err := c.Start(t.Context(), spec.Start{
+		Word: "./server", Options: spec.Options{Args: &args, Listen: &listen, WaitReady: &yes},
+		Caller: spec.Caller{Cwd: dir, Env: append(os.Environ(), proctest.RoleEnv("worker"))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + address + "/"
+}
+
+// A unit whose home has a daemon already stands in for that one's keeper.
+func TestUnitOfADaemonThatRuns(t *testing.T) {
+	home := newHome(t)
+	c, info := ensure(t, home)
+	app := start(t, c, "sleeper", "exec sleep 10000")
+	m := newSystemd(t, home)
+	m.watchdog = time.Second
+	m.start()
+	m.await("READY=1")
+	m.await("WATCHDOG=1")
+	c, next := m.connect()
+	if next != info {
+		t.Errorf("%+v serves, and before %+v", next, info)
+	}
+	if code := m.stop(); code != 0 || !gone(app.PID) {
+		t.Errorf("exit status %d: %s", code, m.stderr.String())
+	}
+}
+
+// What a daemon cannot do is said, and the exit status tells.
+func TestUnitThatCannotServe(t *testing.T) {
+	home := newHome(t)
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "state.json"), []byte(`{"format":99}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := newSystemd(t, home)
+	m.start()
+	_ = m.cmd.Wait()
+	if code, said := m.cmd.ProcessState.ExitCode(), m.stderr.String(); code == 0 || !strings.Contains(said, "format") {
+		t.Errorf("exit status %d: %s", code, said)
+	}
+}
