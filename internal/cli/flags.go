@@ -21,9 +21,11 @@ const (
 	listing
 	serving // serve
 	logging
-	showing // how a guard in the foreground shows output
-	booting // startup
-	ignored // for PM2's sake: what it asks for is so anyway
+	showing   // how a guard in the foreground shows output
+	booting   // startup
+	importing // import
+	homing    // both
+	ignored   // for PM2's sake: what it asks for is so anyway
 )
 
 // flagSpec declares one flag. A flag without a value is a switch.
@@ -114,7 +116,8 @@ var flagSpecs = []flagSpec{
 	{"raw", "", "", showing, "the lines alone, without the prefix"},
 	{"user", "", "", booting, "a service of the user's own; needs no root"},
 	{"as", "", "USER", booting, "whose service it is (default $USER)"},
-	{"home", "", "FOLDER", booting, "TEND_HOME of the service (default the one of this command)"},
+	{"home", "", "FOLDER", homing, "startup: TEND_HOME of the service (default: this command's). import: PM2's home (default $PM2_HOME, else ~/.pm2)"},
+	{"keep", "", "", importing, "leave PM2's daemon running, with its apps stopped"},
 	{"service-name", "", "NAME", booting, "name of the service (default tend-USER; tend with --user)"},
 	{"print", "", "", booting, "print the file that would be written, and do nothing"},
 	{"json", "", "", general, "JSON in place of text; of an error too, on standard error"},

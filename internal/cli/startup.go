@@ -18,7 +18,7 @@ import (
 var bootVerbs = []verb{
 	{
 		use: "startup [systemd|openrc|launchd]", short: "Have the machine start tend when it starts", most: 1,
-		topics: []topic{booting, general}, run: runStartup,
+		topics: []topic{booting, homing, general}, run: runStartup,
 		long: `Writes a service for the init system that is there, or the one named, and
 enables it. The daemon starts again what was up: there is nothing to save. It
 needs root, and prints the command for that; not so with --user, which makes a
@@ -34,7 +34,7 @@ tend startup openrc --print     # only show the file`,
 	},
 	{
 		use: "unstartup [systemd|openrc|launchd]", short: "Take that back", most: 1,
-		topics: []topic{booting, general}, run: runUnstartup,
+		topics: []topic{booting, homing, general}, run: runUnstartup,
 		long: "Disables the service and removes its file. What runs runs on.",
 		example: `sudo tend unstartup --as ann
 tend unstartup --user`,

@@ -68,7 +68,7 @@ var laterVerbs = []string{
 }
 
 // verbs are all commands, in the order of the help.
-func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs) }
+func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs) }
 
 var actingVerbs = []verb{
 	{

@@ -46,7 +46,27 @@ func OptionsOf(o *Object) spec.Options {
 		RestartDelay: timeOf(o, "restart_delay"), Backoff: timeOf(o, "exp_backoff_restart_delay"), MinUptime: timeOf(o, "min_uptime"),
 		MaxRestarts: numberOf(o, "max_restarts"), Args: listOf(o, "args"), InterpreterArgs: listOf(o, "node_args"), FilterEnv: listOf(o, "filter_env"),
 		UID: wordOf(o, "uid"), GID: wordOf(o, "gid"), MaxMemory: wordOf(o, "max_memory_restart"), StopExitCodes: codesOf(o),
+		Cron: text("cron_restart"), IncrementVar: text("increment_var"), IgnoreWatch: patternsOf(o, "ignore_watch"),
+		Watch: watchOf(o), WatchPaths: pathsOf(o), WatchDelay: timeOf(o, "watch_delay"),
 	}
+}
+
+// watchOf tells whether files are watched: true, or which.
+func watchOf(o *Object) *bool {
+	if paths := pathsOf(o); paths != nil {
+		return new(true)
+	}
+	return flagOf(o, "watch")
+}
+
+func pathsOf(o *Object) *[]string { return patternsOf(o, "watch") }
+
+// patternsOf is one text, or a list of them.
+func patternsOf(o *Object, key string) *[]string {
+	if s, ok := o.Get(key).(string); ok {
+		return &[]string{s}
+	}
+	return listOf(o, key)
 }
 
 func savedRequest(o *Object, word string, opts spec.Options, shown []string) (spec.Start, bool) {
@@ -65,12 +85,26 @@ func savedRequest(o *Object, word string, opts spec.Options, shown []string) (sp
 	caller := spec.Caller{Cwd: fmt.Sprint(o.Get("pm_cwd"))}
 	if env, ok := o.Get("env").(*Object); ok {
 		for _, key := range env.Keys() {
-			if value, ok := env.Get(key).(string); ok {
+			if value, ok := variable(env.Get(key)); ok {
 				caller.Env = append(caller.Env, key+"="+value)
 			}
 		}
 	}
 	return spec.Start{Word: word, Options: opts, Force: true, Caller: caller}, o.Get("status") == "stopped"
+}
+
+// variable is a value of an environment as a process gets it.
+func variable(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case nil:
+		return "", false
+	case string:
+		return v, true
+	case json.Number, bool:
+		return fmt.Sprint(v), true
+	}
+	b, err := json.Marshal(v)
+	return string(b), err == nil
 }
 
 // unnumbered is a path as it was before it got the number of its instance.
