@@ -18,5 +18,5 @@ stress: ; go run ./internal/tools/stress -n $(N) $(P) ## one package again and a
 bench: ; go run ./internal/tools/bench -old $(OLD) $(P) ## benchmarks here and there, by benchstat (OLD=main P=./ipc)
 golden: ; go run ./internal/tools/golden ## rewrite golden files; review the diff like code
 build: ; go run ./internal/tools/build -o bin/tend ## bin/tend: static, trimmed, size checked
-install: ; go run ./internal/tools/build -o $(or $(PREFIX),/usr/local)/bin/tend ## build into PREFIX/bin (/usr/local)
+install: ; go run ./internal/tools/build -o $(or $(PREFIX),/usr/local)/bin/tend -man $(or $(PREFIX),/usr/local)/share/man ## build into PREFIX/bin (/usr/local), the manual into PREFIX/share/man
 clean: ; rm -rf bin .cache ## remove what the targets made

@@ -32,6 +32,11 @@ func cloudVerbs(names ...string) []verb {
 	return list
 }
 
+var pm2CompletionVerbs = []verb{{
+	use: "completion [install|uninstall]", short: "print what makes a shell complete, or put it into the shell's file", most: -1,
+	topics: []topic{general}, run: pm2Completion, asks: true, data: true,
+}}
+
 // pm2Monitor sets or takes the mark that PM2's dashboard goes by.
 func pm2Monitor(on bool) func(context.Context, *command, operands) error {
 	return func(ctx context.Context, c *command, o operands) error {

@@ -231,14 +231,11 @@ func (c *command) caller() spec.Caller {
 // root builds the tree of verbs, no more of it than args can mean: a command
 // that only asks is over sooner than all of it is built.
 func (c *command) root(args []string) *cobra.Command {
-	completing := slices.ContainsFunc(args, func(arg string) bool {
-		return arg == "completion" || arg == cobra.ShellCompRequestCmd || arg == cobra.ShellCompNoDescRequestCmd
-	})
 	root := &cobra.Command{
 		Use: c.dialect.name, SilenceErrors: true, SilenceUsage: true,
 		Args:              cobra.ArbitraryArgs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.bare(cmd, unmark(args)) },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true, DisableDefaultCmd: !completing},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetGlobalNormalizationFunc(normal)
 	defineFlags(root.PersistentFlags(), c.dialect.flags)
@@ -246,7 +243,7 @@ func (c *command) root(args []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return c.dialect.misused(err) })
 	for _, list := range c.dialect.verbs {
 		for i := range list {
-			if v := &list[i]; completing || v.in(args) {
+			if v := &list[i]; v.in(args) {
 				root.AddCommand(c.cobra(v))
 			}
 		}

@@ -68,7 +68,9 @@ var laterVerbs = []string{
 }
 
 // verbs are all commands, in the order of the help.
-func verbs() []verb { return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs) }
+func verbs() []verb {
+	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs)
+}
 
 var actingVerbs = []verb{
 	{

@@ -4,6 +4,7 @@ package main
 
 import (
 	"debug/elf"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -18,13 +19,40 @@ const maxMB = 12
 
 func main() {
 	out := flag.String("o", "bin/tend", "where to put the executable")
+	man := flag.String("man", "", "where to put the manual besides, as PREFIX/share/man")
 	matrix := flag.Bool("matrix", false, "build for every supported system instead, and keep nothing")
 	flag.Parse()
 	if *matrix {
 		run.Main(all())
 		return
 	}
-	run.Main(one(*out))
+	run.Main(errors.Join(one(*out), manual(*man)))
+}
+
+// manual copies the pages of docs/man.
+func manual(to string) error {
+	if to == "" {
+		return nil
+	}
+	pages, err := filepath.Glob(filepath.Join("docs", "man", "*.1"))
+	if err != nil || len(pages) == 0 {
+		return fmt.Errorf("no pages in docs/man: %w", err)
+	}
+	to = filepath.Join(to, "man1")
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(page)), text, 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s: %d pages\n", to, len(pages))
+	return nil
 }
 
 func one(out string) error {

@@ -1,5 +1,5 @@
-// Clidocs writes docs/cli.md from the help texts of the commands. Run it in
-// the root of the repository; a test of internal/cli compares the page.
+// Clidocs writes docs/cli.md and docs/man from the help texts of the commands. Run
+// it in the root of the repository; tests of internal/cli compare the pages.
 package main
 
 import (
@@ -12,10 +12,20 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	if err := os.MkdirAll("docs", 0o755); err != nil {
+	man := filepath.Join("docs", "man")
+	if err := os.RemoveAll(man); err != nil {
 		log.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("docs", "cli.md"), []byte(cli.Markdown()), 0o644); err != nil {
+	if err := os.MkdirAll(man, 0o755); err != nil {
 		log.Fatal(err)
+	}
+	pages := map[string]string{filepath.Join("docs", "cli.md"): cli.Markdown()}
+	for name, text := range cli.ManPages() {
+		pages[filepath.Join(man, name)] = text
+	}
+	for path, text := range pages {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			log.Fatal(err)
+		}
 	}
 }
