@@ -63,6 +63,25 @@ func Tend(ctx context.Context, dir string) (*Guard, error) {
 	}, nil
 }
 
+// TendAsPM2 is tend called by PM2's name, in a PM2 home of its own.
+func TendAsPM2(ctx context.Context, dir string) (*Guard, error) {
+	dir = filepath.Join(dir, "named")
+	g, err := Tend(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	link := filepath.Join(dir, "pm2")
+	if err := os.Symlink("tend", link); err != nil {
+		return nil, err
+	}
+	g.Name, g.argv, g.home, g.env = "tend as pm2", []string{link}, filepath.Join(dir, "home"), pm2Env(filepath.Join(dir, "home"))
+	return g, nil
+}
+
+func pm2Env(home string) []string {
+	return []string{"PM2_HOME=" + home, "PM2_DISABLE_VERSION_CHECK=true", "PM2_DISCRETE_MODE=true"}
+}
+
 // Build makes the program pkg, as tend is built for a release.
 func Build(ctx context.Context, bin, pkg string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, pkg)
@@ -83,7 +102,7 @@ func PM2(dir, node string) (*Guard, error) {
 	home := filepath.Join(dir, "pm2-home")
 	return &Guard{
 		Name: "pm2", argv: []string{node, script}, home: home,
-		env: []string{"PM2_HOME=" + home, "PM2_DISABLE_VERSION_CHECK=true", "PM2_DISCRETE_MODE=true"},
+		env: pm2Env(home),
 		daemons: func(context.Context, *Guard) ([]int, error) {
 			text, err := os.ReadFile(filepath.Join(home, "pm2.pid"))
 			if err != nil {

@@ -139,7 +139,11 @@ func pm2Jlist(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	return c.json(list)
+	text, err := pm2.JSON(list)
+	if err == nil {
+		_, err = c.Out.Write(text)
+	}
+	return err
 }
 
 func pm2Prettylist(ctx context.Context, c *command, _ operands) error {

@@ -45,26 +45,67 @@ func (o *Object) Delete(key string) {
 
 // MarshalJSON keeps the order. Like JSON.stringify, it escapes no HTML.
 func (o *Object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	b.WriteByte('{')
-	for i, key := range o.keys {
+	w := newJSONWriter()
+	err := w.object(o)
+	return w.b.Bytes(), err
+}
+
+// JSON is list as one line of JSON, as [Object.MarshalJSON] has it, in one go: an
+// encoder would read each object again that marshals itself.
+func JSON(list []*Object) ([]byte, error) {
+	w := newJSONWriter()
+	w.b.WriteByte('[')
+	for i, o := range list {
 		if i > 0 {
-			b.WriteByte(',')
+			w.b.WriteByte(',')
 		}
-		if err := enc.Encode(key); err != nil {
+		if err := w.object(o); err != nil {
 			return nil, err
 		}
-		b.Truncate(b.Len() - 1)
-		b.WriteByte(':')
-		if err := enc.Encode(o.values[key]); err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
-		}
-		b.Truncate(b.Len() - 1)
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	w.b.WriteString("]\n")
+	return w.b.Bytes(), nil
+}
+
+type jsonWriter struct {
+	b   *bytes.Buffer
+	enc *json.Encoder
+}
+
+func newJSONWriter() jsonWriter {
+	b := new(bytes.Buffer)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	return jsonWriter{b, enc}
+}
+
+func (w jsonWriter) object(o *Object) error {
+	w.b.WriteByte('{')
+	for i, key := range o.keys {
+		if i > 0 {
+			w.b.WriteByte(',')
+		}
+		if err := w.value(key); err != nil {
+			return err
+		}
+		w.b.WriteByte(':')
+		if err := w.value(o.values[key]); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	w.b.WriteByte('}')
+	return nil
+}
+
+func (w jsonWriter) value(v any) error {
+	if o, ok := v.(*Object); ok && o != nil {
+		return w.object(o)
+	}
+	if err := w.enc.Encode(v); err != nil {
+		return err
+	}
+	w.b.Truncate(w.b.Len() - 1) // its newline
+	return nil
 }
 
 // UnmarshalJSON keeps the order. Numbers are [json.Number].

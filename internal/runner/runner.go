@@ -15,6 +15,7 @@ import (
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/logs"
+	"github.com/tendproc/tend/internal/procs"
 	"github.com/tendproc/tend/internal/spec"
 )
 
@@ -236,6 +237,18 @@ func (r *Runner) Tail(k Key, n int) []string {
 
 // Usage samples the process trees of pids.
 func (r *Runner) Usage(pids []int) []event.Usage { return r.usage.sample(pids) }
+
+// Asleep tells of each process whether it waits, rather than runs or reads from a
+// disk; one that is gone does.
+func (r *Runner) Asleep(pids []int) []bool {
+	var reader procs.Reader
+	list := make([]bool, len(pids))
+	for i, pid := range pids {
+		st, err := reader.Stat(pid)
+		list[i] = err != nil || st.State != 'R' && st.State != 'D'
+	}
+	return list
+}
 
 // ClusterEvent takes what the primary tells of its workers.
 func (r *Runner) ClusterEvent(ev cluster.Event) {

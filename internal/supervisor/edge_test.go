@@ -37,6 +37,7 @@ type program struct {
 	lingers  time.Duration // from the exit until all of its tree is gone
 	deaf     bool          // ignores the polite signal
 	stopTime time.Duration // from the polite signal to the exit
+	sleeps   time.Duration // from then on it has nothing to do
 	log      []string
 }
 
@@ -54,6 +55,7 @@ type edge struct {
 
 type proc struct {
 	adopted bool // by the supervisor that just began
+	born    time.Time
 	program
 	pid   int
 	ended bool
@@ -83,7 +85,7 @@ func (e *edge) Spawn(s runner.Spawn) {
 	defer e.mu.Unlock()
 	e.act("spawn %d.%d", s.Key.ID, s.Key.Gen)
 	e.spawns = append(e.spawns, s)
-	p := &proc{pid: 1000*(s.Key.ID+1) + int(s.Key.Gen)}
+	p := &proc{pid: 1000*(s.Key.ID+1) + int(s.Key.Gen), born: time.Now()}
 	if f := e.programs[s.App.Name]; f != nil {
 		p.program = f(s.Key)
 	}
@@ -253,6 +255,18 @@ func (e *edge) Usage(pids []int) []event.Usage {
 	list := make([]event.Usage, len(pids))
 	for i := range list {
 		list[i].RSS = uint64(pids[i])
+	}
+	return list
+}
+
+func (e *edge) Asleep(pids []int) []bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]bool, len(pids))
+	for _, p := range e.procs {
+		if i := slices.Index(pids, p.pid); i >= 0 {
+			list[i] = p.sleeps > 0 && time.Since(p.born) >= p.sleeps
+		}
 	}
 	return list
 }

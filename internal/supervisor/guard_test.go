@@ -297,3 +297,32 @@ func TestBootsAreCapped(t *testing.T) {
 		}
 	})
 }
+
+// What sleeps has loaded its program: the next one boots, and nobody looks any
+// more once none waits.
+func TestBootsEndWhenTheySleep(t *testing.T) {
+	for _, c := range []struct {
+		what        string
+		p           program
+		least, most time.Duration // for the last of 10 to be spawned, two at a time
+	}{
+		{"busy", program{}, 4 * bootForked, 4*bootForked + 20*ms},
+		{"asleep", program{sleeps: 40 * ms}, 4 * 40 * ms, 4 * (40*ms + 3*bootLook)},
+	} {
+		run(t, func(b *bench) {
+			_ = b.sup.ask(b.ctx, func(l *loop) { l.boots.max = 2 })
+			b.always("job", c.p)
+			began := time.Now()
+			b.start("job", 10, func(o *spec.Options) { o.Mode = ptr("fork") })
+			d := time.Since(began) - proveRuntime
+			if d < c.least || d > c.most {
+				t.Errorf("%s: the last one was spawned after %v, want %v to %v", c.what, d, c.least, c.most)
+			}
+			var at time.Time
+			_ = b.sup.ask(b.ctx, func(l *loop) { at = l.wakeAt() })
+			if !at.IsZero() {
+				t.Errorf("%s: wakes at %v", c.what, at)
+			}
+		})
+	}
+}

@@ -48,7 +48,7 @@ type told struct {
 func newLoop(o Options, bus *event.Bus, in *inbox) *loop {
 	return &loop{
 		o: o, bus: bus, told: told{said: o.Recent.last()}, inbox: in, slots: map[int]*slot{}, rolls: map[string]*roll{}, past: past{}, held: map[string]bool{}, watches: map[int]*watching{},
-		boots: boots{max: o.MaxBoots, until: map[runner.Key]time.Time{}},
+		boots: boots{max: o.MaxBoots, until: map[runner.Key]*booting{}},
 	}
 }
 
@@ -236,9 +236,7 @@ func (l *loop) tick(now time.Time) {
 	l.tickRolls(now)
 	l.weigh(now)
 	l.drain()
-	for _, s := range l.boots.next(now) {
-		l.o.Runner.Spawn(s)
-	}
+	l.boot(now)
 }
 
 // drain handles what earlier events left behind.

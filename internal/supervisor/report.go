@@ -15,14 +15,14 @@ import (
 func (l *loop) report(k runner.Key, r runner.Report) {
 	sl := l.slots[k.ID]
 	if sl == nil || sl.state.Find(k.Gen) == nil {
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		return
 	}
 	switch r := r.(type) {
 	case runner.Spawned:
 		l.o.Runner.Listen(sl.spec.Name, sl.spec.Listen)
 		if sl.app().Mode != spec.Cluster {
-			l.boots.ends(k, bootForked)
+			l.boots.runs(k, r.PID, bootForked)
 		}
 		l.step(sl, lifecycle.Spawned{Gen: k.Gen, PID: r.PID})
 	case runner.Adopted:
@@ -30,17 +30,17 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 	case runner.Lost:
 		l.step(sl, lifecycle.Lost{Gen: k.Gen})
 	case runner.SpawnFailed:
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		sl.last = words{gen: k.Gen, err: r.Err}
 		l.step(sl, lifecycle.SpawnFailed{Gen: k.Gen, Reason: r.Err.Error(), Final: final(r.Err)})
 	case runner.Online:
-		l.boots.ends(k, bootOnline)
+		l.boots.runs(k, sl.state.Find(k.Gen).PID, bootOnline)
 		l.step(sl, lifecycle.Online{Gen: k.Gen})
 	case runner.Waiting:
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		l.waiting(sl, k.Gen)
 	case runner.Listening:
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		l.listening(sl, k.Gen, r.Address)
 	case runner.ListenFailed:
 		l.step(sl, lifecycle.ListenFailed{Gen: k.Gen, Reason: r.Address + ": " + r.Err.Error()})
@@ -53,7 +53,7 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 			l.step(sl, lifecycle.Recycle{})
 		}
 	case runner.Ready:
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		l.step(sl, lifecycle.Ready{Gen: k.Gen})
 	case runner.Message:
 		l.message(sl, k, r.Data)
@@ -62,10 +62,10 @@ func (l *loop) report(k runner.Key, r runner.Report) {
 	case runner.Disconnected:
 		l.step(sl, lifecycle.Disconnected{Gen: k.Gen})
 	case runner.Exited:
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		l.exited(sl, k.Gen, r)
 	case runner.Gone:
-		l.boots.ends(k, 0)
+		l.boots.ends(k)
 		delete(sl.listening, k.Gen)
 		if len(r.Log) > 0 || sl.last.gen != k.Gen {
 			sl.last = words{gen: k.Gen, log: r.Log}

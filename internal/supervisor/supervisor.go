@@ -52,6 +52,7 @@ type Runner interface {
 	Send(k runner.Key, message []byte) error
 	Tail(k runner.Key, n int) []string
 	Usage(pids []int) []event.Usage
+	Asleep(pids []int) []bool
 }
 
 // Memory is what outlives this process. Put and Delete are called by the loop,

@@ -1,0 +1,2 @@
+printf x > "$BENCH_RAN"
+exec sleep 100000
