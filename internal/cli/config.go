@@ -13,6 +13,7 @@ import (
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/machine"
 	"github.com/tendproc/tend/internal/spec"
+	"github.com/tendproc/tend/internal/static"
 )
 
 // path is a path as the caller means it.
@@ -84,7 +85,7 @@ func (c *command) readAll(ctx context.Context, word string) (configFile, error) 
 	format := config.FormatOf(word)
 	q := config.Query{
 		Section: c.values.section(), Only: c.values.only(), Env: c.values.variables(), Cwd: c.Cwd,
-		ReadFile: machine.OS{}.ReadFile,
+		ReadFile: machine.OS{}.ReadFile, Server: []string{c.Program, static.Program},
 	}
 	if c.values.err != nil {
 		return f, c.values.err

@@ -28,7 +28,7 @@ type Key struct {
 // A key that comes to work gets a setter in place of its Later; a test holds the
 // table to have a key for each of spec.Options.
 var Keys = []Key{
-	{Name: "script", Aliases: []string{"cmd", "command", "exec"}, Kind: Text, Doc: "What to run: a script, a program in $PATH, or with blanks a shell line", set: setScript},
+	{Name: "script", Aliases: []string{"cmd", "command", "exec"}, Kind: Text, Doc: "What to run: a script, a program in $PATH, or with blanks a shell line; serve is tend's server of files, told by PM2_SERVE_PATH, _PORT and the like in env", set: setScript},
 	{Name: "name", Kind: Text, Doc: "Name of the app; the script's base name by default", set: text(func(o *spec.Options) **string { return &o.Name })},
 	{Name: "append_env_to_name", Kind: Switch, Doc: "With --env dev, web is called web-dev", set: func(a *app, v any) (err error) { a.append, err = asSwitch(v); return err }},
 	{Name: "namespace", Kind: Text, Doc: "Group the app belongs to", set: text(func(o *spec.Options) **string { return &o.Namespace })},
@@ -141,9 +141,5 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// topKeys are the words beside apps.
-var topKeys = map[string]string{
-	"apps": "", "pm2": "", "$schema": "",
-	"static": "static file servers are not started yet",
-	"deploy": "", // its env is read; the rest is for pm2 deploy
-}
+// topKeys are the words beside apps. Of deploy the env is read; the rest is for pm2 deploy.
+var topKeys = map[string]bool{"apps": true, "pm2": true, "$schema": true, "static": true, "deploy": true}

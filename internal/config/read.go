@@ -21,6 +21,7 @@ type Query struct {
 	Env      map[string]string // variables over all that the file says
 	EnvFiles []string          // files of variables below all that the file says, absolute
 	Cwd      string            // folder that relative paths are taken from
+	Server   []string          // the program that serves files, and its first arguments; none: no script means it
 	// ReadFile reads an env_file. Its error is the reason alone.
 	ReadFile func(path string) ([]byte, error)
 }
@@ -90,6 +91,7 @@ type app struct {
 type reader struct {
 	Query
 	deploy   map[string]any
+	static   []any    // apps of the sites
 	undefed  []string // apps without the section
 	problems []Problem
 }
@@ -148,10 +150,10 @@ func (r *reader) apps(tree any) []any {
 	}
 	switch v := list.(type) {
 	case map[string]any:
-		return []any{v}
+		return append([]any{v}, r.static...)
 	case []any:
-		if len(v) > 0 {
-			return v
+		if all := slices.Concat(v, r.static); len(all) > 0 {
+			return all
 		}
 		r.fatal("", "", "declares no app", remedy)
 	default:
@@ -170,18 +172,17 @@ func (r *reader) top(m map[string]any) any {
 		return []any{}
 	}
 	r.deploy, _ = m["deploy"].(map[string]any)
-	if later := topKeys["static"]; asks(m["static"], nil) {
-		r.warn("", "static", later, "Start a server of your own, or leave it out.")
-	}
+	r.static = r.sites(m["static"])
 	if list == nil { // an app, all by itself
 		one := maps.Clone(m)
-		for key := range topKeys {
-			delete(one, key)
+		maps.DeleteFunc(one, func(key string, _ any) bool { return topKeys[key] })
+		if len(one) == 0 && len(r.static) > 0 {
+			return []any{}
 		}
 		return one
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if _, known := topKeys[key]; !known {
+		if !topKeys[key] {
 			r.warn("", key, "unknown beside "+at, suggestion(key, slices.Collect(maps.Keys(topKeys))))
 		}
 	}
@@ -223,6 +224,7 @@ func (r *reader) app(i int, v any) app {
 		}
 		return a
 	}
+	r.served(&a)
 	if a.Options.Name == nil || *a.Options.Name == "" {
 		name := spec.NameOf(a.Word)
 		a.Options.Name = &name

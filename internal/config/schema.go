@@ -21,11 +21,11 @@ func Schema() string {
 	}
 	apps := object{"type": []string{"array", "object"}, "items": object{"$ref": "#/definitions/app"}, "if": object{"type": "object"}, "then": object{"$ref": "#/definitions/app"}, "minItems": 1}
 	file := object{
-		"type": "object", "anyOf": oneOf("required", "apps", "pm2"),
+		"type": "object", "anyOf": oneOf("required", "apps", "pm2", "static"),
 		"properties": object{
 			"apps": apps, "pm2": apps, "$schema": object{"type": "string"},
 			"deploy": object{"type": "object", "description": "Of pm2 deploy; its env of the section chosen counts"},
-			"static": object{"description": "Static file servers; not started yet"},
+			"static": site(),
 		},
 		"additionalProperties": false,
 	}
@@ -39,7 +39,7 @@ func Schema() string {
 		"definitions": object{"app": app, "file": file},
 		"if":          object{"type": "array"},
 		"then":        object{"items": object{"$ref": "#/definitions/app"}, "minItems": 1},
-		"else":        object{"if": object{"anyOf": oneOf("required", "apps", "pm2")}, "then": object{"$ref": "#/definitions/file"}, "else": object{"$ref": "#/definitions/app"}},
+		"else":        object{"if": object{"anyOf": oneOf("required", "apps", "pm2", "static")}, "then": object{"$ref": "#/definitions/file"}, "else": object{"$ref": "#/definitions/app"}},
 	}); err != nil {
 		panic(err) // of maps and texts of ours
 	}
@@ -47,6 +47,17 @@ func Schema() string {
 }
 
 type object map[string]any
+
+// site is what an entry under static can be.
+func site() object {
+	text, flag := object{"type": []string{"string", "number"}}, object{"type": []string{"boolean", "string"}}
+	one := object{"type": "object", "required": []string{"path"}, "properties": object{
+		"name": object{"type": "string"}, "path": object{"type": "string"}, "port": text, "host": text, "homepage": text,
+		"spa": flag, "ftp": flag, "directory": flag,
+		"basic_auth": object{"type": "object", "required": []string{"username", "password"}},
+	}}
+	return object{"description": "Folders to serve, an app each", "type": []string{"array", "object"}, "items": one}
+}
 
 // oneOf asks for one of the keys.
 func oneOf(how string, keys ...string) (list []object) {

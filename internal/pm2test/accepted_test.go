@@ -37,4 +37,13 @@ var accepted = []difference{
 	{"`--shutdown-with-message` at a restart", nil, re(`^app .*"name":"opts","what":"(message|SIGINT)"`), "It counts from the new process on; PM2 stops the old one by it already."},
 	{"`--cron-restart 0`", nil, re(`pm2_env\.cron_restart`), "PM2 notes the 0 in the record; in tend's there is no pattern then."},
 	{"refused keys", re(`__proto__`), re(`^(exit|out|err)`), "`set __proto__…` is an error in tend; PM2 refuses it, and exits 0."},
+	{"`serve`: types", re(`^ask`), re(`^header Content-Type:`), "tend tells the charset of texts, and the type of more files."},
+	{"`serve`: folders", re(`^ask GET /+(sub|plain)/?$`), re(`.`), "PM2 answers 500, unless it lists them; tend with their `index.html`, or as to what is not there."},
+	{"`serve`: hidden files", re(`^ask GET /\.hidden$`), re(`.`), "tend serves none, `.well-known` apart."},
+	{"`serve`: paths that lead out", re(`^ask GET .*\.\.|^ask GET /%2e`), re(`.`), "403; in PM2 they are as if nothing were there."},
+	{"`serve`: paths below a file", re(`^ask GET /a\.css/x`), re(`.`), "404 in place of 500."},
+	{"`serve`: methods, ranges", re(`^ask (POST|GET .*Range)`), re(`.`), "tend answers 405 to what does not read, and sends the part that is asked for."},
+	{"`serve`: `Access-Control-Allow-Origin`", re(`^ask`), re(`^header Access-Control`), "On each answer, not only on files."},
+	{"`serve`: 401", re(`^ask`), re(`^header Www-Authenticate`), "The realm has another name."},
+	{"`static` without apps", re(`static\.config`), re(`^exit`), "PM2 starts the server and exits 1."},
 }

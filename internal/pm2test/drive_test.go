@@ -31,7 +31,8 @@ type side struct {
 	env     []string
 	replace []string // what depends on the place, and what stands for it
 	known   map[string]string
-	seen    int // records of the apps that were told already
+	seen    int    // records of the apps that were told already
+	port    string // one that was free
 }
 
 // newSide makes a world. argv is the program, which is found as pm2 on its PATH.
@@ -49,12 +50,12 @@ func newSide(t *testing.T, argv []string) *side {
 	}
 	node := proctest.FirstNode(t)
 	path := filepath.Dir(node.Path) + ":/usr/bin:/bin"
-	s := &side{t: t, argv: argv, dir: dir, known: map[string]string{}}
+	s := &side{t: t, argv: argv, dir: dir, known: map[string]string{}, port: freePort(t)}
 	s.env = []string{
 		"HOME=" + filepath.Join(dir, "home"), "PATH=" + path, "REC=" + filepath.Join(dir, "rec"), "PM2_DISCRETE_MODE=true",
 		"NO_COLOR=1", "FOO=bar",
 	}
-	s.replace = []string{filepath.Join(dir, "home"), "$HOME", filepath.Join(dir, "app"), "$APP", dir, "$DIR", path, "$PATH", node.Path, "$NODE"}
+	s.replace = []string{filepath.Join(dir, "home"), "$HOME", filepath.Join(dir, "app"), "$APP", dir, "$DIR", path, "$PATH", node.Path, "$NODE", s.port, "$PORT"}
 	t.Cleanup(s.end)
 	return s
 }
@@ -97,7 +98,11 @@ func (s *side) pm2(args ...string) result { return s.with(s.env, args) }
 func (s *side) with(env, args []string) result {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.argv[0], append(slices.Clone(s.argv[1:]), args...)...)
+	argv := slices.Concat(s.argv, args)
+	for i := range argv {
+		argv[i] = strings.ReplaceAll(argv[i], "$PORT", s.port)
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Args[0] = s.argv[0]
 	cmd.Dir, cmd.Env = filepath.Join(s.dir, "app"), env
 	var out, errs bytes.Buffer
@@ -164,10 +169,12 @@ func (s *side) line(line string) []string {
 		}
 		return s.changes()
 	case "write":
-		if err := os.WriteFile(s.path(words[1]), []byte(strings.Join(words[2:], " ")), 0o600); err != nil {
+		if err := os.WriteFile(s.path(words[1]), []byte(s.path(strings.Join(words[2:], " "))), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
 		return nil
+	case "ask":
+		return s.ask(words[1], s.path(words[2]), words[3:])
 	case "kill-daemon":
 		return s.killDaemon()
 	}
@@ -196,7 +203,7 @@ func split(line string) (words []string) {
 }
 
 func (s *side) path(name string) string {
-	return strings.NewReplacer("$HOME", filepath.Join(s.dir, "home"), "$APP", filepath.Join(s.dir, "app"), "$DIR", s.dir).Replace(name)
+	return strings.NewReplacer("$HOME", filepath.Join(s.dir, "home"), "$APP", filepath.Join(s.dir, "app"), "$DIR", s.dir, "$PORT", s.port).Replace(name)
 }
 
 // dataCommands print data; of the others only counts whether they print.

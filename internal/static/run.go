@@ -23,6 +23,7 @@ const (
 	VarHost     = "PM2_SERVE_HOST" // default 0.0.0.0
 	VarSPA      = "PM2_SERVE_SPA"  // "true"
 	VarList     = "PM2_SERVE_FTP"  // "true"
+	VarHome     = "PM2_SERVE_HOMEPAGE"
 	VarAuth     = "PM2_SERVE_BASIC_AUTH"
 	VarUsername = "PM2_SERVE_BASIC_AUTH_USERNAME"
 	VarPassword = "PM2_SERVE_BASIC_AUTH_PASSWORD"
@@ -39,7 +40,7 @@ const (
 func Run(ctx context.Context, getenv func(string) string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	site := Site{Dir: or(getenv(VarPath), "."), SPA: getenv(VarSPA) == "true", List: getenv(VarList) == "true"}
+	site := Site{Dir: or(getenv(VarPath), "."), SPA: getenv(VarSPA) == "true", List: getenv(VarList) == "true", Home: getenv(VarHome)}
 	if getenv(VarAuth) == "true" {
 		site.Username, site.Password = getenv(VarUsername), getenv(VarPassword)
 		if site.Username == "" {

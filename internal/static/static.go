@@ -16,8 +16,9 @@ import (
 // Site says what of a folder is served, and to whom.
 type Site struct {
 	Dir      string // the folder
-	SPA      bool   // an unknown path is answered by the file of its base name at the top, or by index.html
+	SPA      bool   // an unknown path is answered by the file of its base name at the top, or by Home
 	List     bool   // folders without index.html are listed
+	Home     string // what answers "/" and unknown paths of a SPA; "" means index.html
 	Username string // with Password, what a client must know; both empty: nothing
 	Password string
 }
@@ -32,6 +33,10 @@ type Handler struct {
 func New(s Site) (*Handler, error) {
 	if (s.Username == "") != (s.Password == "") {
 		return nil, errors.New("basic auth needs both a username and a password: give both or neither")
+	}
+	s.Home = strings.TrimPrefix(path.Clean("/"+s.Home), "/")
+	if s.Home == "" {
+		s.Home = "index.html"
 	}
 	root, err := os.OpenRoot(s.Dir)
 	if err != nil {
@@ -112,6 +117,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
 
 func (h *Handler) folder(w http.ResponseWriter, r *http.Request, name string) {
 	index := path.Join(name, "index.html")
+	if name == "." {
+		index = h.site.Home
+	}
 	info, err := h.root.Stat(index)
 	found := err == nil && info.Mode().IsRegular()
 	switch {
@@ -131,7 +139,7 @@ func (h *Handler) folder(w http.ResponseWriter, r *http.Request, name string) {
 // unknown answers a path that names nothing.
 func (h *Handler) unknown(w http.ResponseWriter, r *http.Request, name string) {
 	if h.site.SPA {
-		for _, page := range []string{path.Base(name), "index.html"} {
+		for _, page := range []string{path.Base(name), h.site.Home} {
 			if info, err := h.root.Stat(page); err == nil && info.Mode().IsRegular() {
 				h.file(w, r, page)
 				return
