@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tendproc/tend/bench/rig"
 )
 
 // census counts what can stay behind.
@@ -74,16 +76,16 @@ func (s *subject) census(ctx context.Context) (c census, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.daemon = descriptors(guards[0])
+	c.daemon = rig.Descriptors(guards[0])
 	if len(guards) > 1 {
-		c.keeper = descriptors(guards[1])
+		c.keeper = rig.Descriptors(guards[1])
 	}
 	pids, err := s.pids(ctx, "web")
 	if err != nil {
 		return c, err
 	}
 	for _, pid := range pids {
-		c.worker = max(c.worker, descriptors(pid))
+		c.worker = max(c.worker, rig.Descriptors(pid))
 	}
 	c.processes = s.processes()
 	return c, filepath.WalkDir(s.Home(), func(_ string, e fs.DirEntry, err error) error {
@@ -95,22 +97,6 @@ func (s *subject) census(ctx context.Context) (c census, err error) {
 		}
 		return nil
 	})
-}
-
-func descriptors(pid int) int {
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		return 0
-	}
-	n := 0
-	for _, e := range list {
-		// The Go runtime looks at these now and then.
-		to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, e.Name()))
-		if !strings.HasPrefix(to, "/proc/") && !strings.HasPrefix(to, "/sys/fs/cgroup/") {
-			n++
-		}
-	}
-	return n
 }
 
 // processes counts those of the guard and of its apps.

@@ -59,6 +59,23 @@ func Memory(pids ...int) (rss, anon float64) {
 	return rss, anon
 }
 
+// Descriptors is how many a process has open.
+func Descriptors(pid int) int {
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, e := range list {
+		// The Go runtime of a daemon looks at these now and then.
+		to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, e.Name()))
+		if !strings.HasPrefix(to, "/proc/") && !strings.HasPrefix(to, "/sys/fs/cgroup/") {
+			n++
+		}
+	}
+	return n
+}
+
 // field reads a number of a status file; 0 if it is not there.
 func field(path, name string) int {
 	text, err := os.ReadFile(path)

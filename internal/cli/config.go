@@ -85,7 +85,7 @@ func (c *command) readAll(ctx context.Context, word string) (configFile, error) 
 	format := config.FormatOf(word)
 	q := config.Query{
 		Section: c.values.section(), Only: c.values.only(), Env: c.values.variables(), Cwd: c.Cwd,
-		ReadFile: machine.OS{}.ReadFile, Server: []string{c.Program, static.Program},
+		ReadFile: machine.OS{}.ReadFile, Server: []string{c.Program, static.Program}, Lenient: c.home != nil,
 	}
 	if c.values.err != nil {
 		return f, c.values.err

@@ -22,6 +22,7 @@ type Query struct {
 	EnvFiles []string          // files of variables below all that the file says, absolute
 	Cwd      string            // folder that relative paths are taken from
 	Server   []string          // the program that serves files, and its first arguments; none: no script means it
+	Lenient  bool              // a file without apps, or without those of Only, is no error, as with PM2
 	// ReadFile reads an env_file. Its error is the reason alone.
 	ReadFile func(path string) ([]byte, error)
 }
@@ -114,7 +115,7 @@ func Read(tree any, q Query) File {
 	}
 	for _, only := range q.Only {
 		if !slices.ContainsFunc(list, func(d spec.Declared) bool { return matches(d, only, q.Section) }) {
-			p := Problem{Key: "--only", Message: fmt.Sprintf("no app is called %q", only), Fatal: true, Remedy: "There are " + strings.Join(names, ", ") + "."}
+			p := Problem{Key: "--only", Message: fmt.Sprintf("no app is called %q", only), Fatal: !q.Lenient, Remedy: "There are " + strings.Join(names, ", ") + "."}
 			if near := spec.Nearest(only, names); near != "" {
 				p.Remedy = "Did you mean " + near + "?"
 			}
@@ -155,7 +156,7 @@ func (r *reader) apps(tree any) []any {
 		if all := slices.Concat(v, r.static); len(all) > 0 {
 			return all
 		}
-		r.fatal("", "", "declares no app", remedy)
+		r.problems = append(r.problems, Problem{Message: "declares no app", Remedy: remedy, Fatal: !r.Lenient})
 	default:
 		r.fatal("", "apps", "cannot be "+described(list), remedy)
 	}

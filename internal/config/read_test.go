@@ -62,6 +62,9 @@ func TestRead(t *testing.T) {
 		{"only, before and after the section", `[{script: 'a.js', append_env_to_name: true, env_dev: {}}]`, Query{Only: []string{"a"}, Section: "dev"}, "a-dev runs a.js\n"},
 		{"only what is not there", `[{script: 'api.js'}, {script: 'b.js'}]`, Query{Only: []string{"apj"}}, "x --only: no app is called \"apj\". Did you mean api?\n"},
 
+		{"the same, where that is no error", `{script: 'api.js'}`, Query{Only: []string{"apj"}, Lenient: true}, "! --only: no app is called \"apj\". Did you mean api?\n"},
+		{"no apps, where that is no error", `{apps: []}`, Query{Lenient: true}, "! declares no app. Write { \"apps\": [ { \"script\": \"app.js\" } ] }.\n"},
+
 		{"an unknown key", `{script: 'a.js', max_restart: 3}`, Query{}, "a runs a.js\n! a: max_restart: unknown key. Did you mean max_restarts?\n"},
 		{"a key nobody knows", `{script: 'a.js', zzzzzz: 3}`, Query{}, "a runs a.js\n! a: zzzzzz: unknown key. It is ignored; docs/configuration.md lists the keys.\n"},
 		{"an unknown key beside apps", `{apps: [{script: 'a.js'}], aps: []}`, Query{}, "a runs a.js\n! aps: unknown beside apps. Did you mean apps?\n"},

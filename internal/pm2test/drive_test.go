@@ -173,6 +173,9 @@ func (s *side) line(line string) []string {
 			s.t.Fatal(err)
 		}
 		return nil
+	case "env": // for all that follows
+		s.env = append(s.env, words[1:]...)
+		return nil
 	case "ask":
 		return s.ask(words[1], s.path(words[2]), words[3:])
 	case "kill-daemon":

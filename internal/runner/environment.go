@@ -101,11 +101,11 @@ func (l *life) environment(who *user.User) []string {
 		env["HOME"], env["USER"], env["LOGNAME"] = who.HomeDir, who.Username, who.Username
 	}
 	if app.PM2 {
-		maps.Copy(env, l.record())
+		maps.Copy(env, l.record()) // in which it is incremented
 	} else {
 		maps.Copy(env, l.told())
+		increment(env, app.IncrementVar, l.spawn.Index)
 	}
-	increment(env, app.IncrementVar, l.spawn.Index)
 	l.addDoors(env)
 	list := make([]string, 0, len(env)+1)
 	for _, name := range slices.Sorted(maps.Keys(env)) {

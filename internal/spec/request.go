@@ -110,7 +110,8 @@ type Apply struct {
 	DryRun   bool     `json:"dry_run,omitempty"` // only say what would be done
 	Parallel int      `json:"parallel,omitempty"`
 	// UpdateEnv gives apps that are there the caller's environment. Restarting and
-	// Reloading do so anyway; Declaring else keeps what they got from their first caller.
+	// Reloading do so anyway, but not with PM2; else they keep what they got from
+	// their first caller.
 	UpdateEnv bool   `json:"update_env,omitempty"`
 	Caller    Caller `json:"caller"`
 }

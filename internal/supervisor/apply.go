@@ -149,7 +149,7 @@ func (l *loop) planApp(w *want, req spec.Apply) *plan {
 	p.stay = have
 	for i, sl := range have {
 		a := w.specs[min(i, len(w.specs)-1)]
-		if req.How == spec.Declaring && !req.UpdateEnv {
+		if (req.How == spec.Declaring || a.PM2) && !req.UpdateEnv {
 			a = a.KeepEnv(sl.spec)
 		}
 		a.Instances = sl.spec.Instances // the number is no part of it
