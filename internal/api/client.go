@@ -98,6 +98,9 @@ func (c *Client) List(ctx context.Context, q event.Query) (out event.Snapshot, e
 	if q.Usage {
 		values.Set("usage", "true")
 	}
+	if q.Metrics {
+		values.Set("metrics", "true")
+	}
 	if q.Brief {
 		values.Set("brief", "true")
 	}

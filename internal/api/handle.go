@@ -310,10 +310,13 @@ func queryFault(name, message string) error {
 }
 
 func listQuery(q url.Values) (out event.Query, err error) {
-	if err := onlyQuery(q, "usage", "brief", "specs"); err != nil {
+	if err := onlyQuery(q, "usage", "metrics", "brief", "specs"); err != nil {
 		return out, err
 	}
 	if out.Usage, err = boolQuery(q, "usage"); err != nil {
+		return out, err
+	}
+	if out.Metrics, err = boolQuery(q, "metrics"); err != nil {
 		return out, err
 	}
 	if out.Brief, err = boolQuery(q, "brief"); err != nil {

@@ -31,7 +31,7 @@ func runJlist(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	snap, err := svc.List(ctx, event.Query{Usage: true})
+	snap, err := svc.List(ctx, event.Query{Usage: true, Metrics: true})
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func addDeclared(to map[string]any, a spec.App) {
 		"autostart":  !a.NoAutostart, "autorestart": a.Autorestart, "watch": watched(a.Watch), "treekill": a.TreeKill,
 		"kill_retry_time": 100, "kill_timeout": ms(a.KillTimeout), "max_memory_restart": a.MaxMemory, "listen_timeout": ms(a.ListenTimeout),
 		"wait_ready": a.WaitReady, "max_restarts": a.MaxRestarts, "min_uptime": ms(a.MinUptime),
-		"vizion": true, "vizion_running": false, "km_link": false, "pmx": false, "automation": false,
+		"vizion": true, "vizion_running": false, "km_link": false, "pmx": !a.NoMetrics, "automation": !a.NoMetrics,
 		"windowsHide": true, "filter_env": some(a.FilterEnv), "kill_signal": a.StopSignal,
 	} {
 		to[key] = value

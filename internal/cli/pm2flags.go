@@ -81,7 +81,7 @@ var pm2FlagList = []pm2Flag{
 	{name: "hp", value: "FOLDER"},
 	{name: "service-name", value: "NAME"},
 	{name: "no-vizion", shown: "vizion=false"},
-	{name: "no-pmx", shown: "pmx=false"},
+	{name: "no-pmx"},
 	{name: "no-automation", shown: "automation=false"},
 	{name: "source-map-support", shown: "source_map_support"},
 	{name: "disable-source-map-support", shown: "disable_source_map_support"},

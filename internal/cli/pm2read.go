@@ -121,7 +121,7 @@ func pm2Block(in event.Instance, now time.Time) string {
 
 // pm2Records asks for all records, in order of id.
 func (c *command) pm2Records(ctx context.Context) ([]*pm2.Object, error) {
-	snap, err := c.list(ctx, event.Query{Usage: true, Brief: true, Specs: true})
+	snap, err := c.list(ctx, event.Query{Usage: true, Metrics: true, Brief: true, Specs: true})
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func pm2Prettylist(ctx context.Context, c *command, _ operands) error {
 
 func pm2Describe(ctx context.Context, c *command, o operands) error {
 	c.verb = "describe " + clean(o.args[0])
-	snap, err := c.list(ctx, event.Query{Usage: true, Brief: true, Specs: true})
+	snap, err := c.list(ctx, event.Query{Usage: true, Metrics: true, Brief: true, Specs: true})
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,7 @@ func pm2Describe(ctx context.Context, c *command, o operands) error {
 		if in.Spec != nil && !c.silent {
 			c.data("%s\n", c.paint(bold, fmt.Sprintf("Process %d, %s", in.ID, clean(in.App))))
 			c.facts(pm2Facts(in, *in.Spec, snap.At))
+			c.facts(pm2Said(in))
 		}
 	}
 	return nil
@@ -180,9 +181,12 @@ func pm2Describe(ctx context.Context, c *command, o operands) error {
 
 // facts prints keys and values as a table.
 func (c *command) facts(list []fact) {
+	if len(list) == 0 {
+		return
+	}
 	keys, values := 0, 0
 	for _, f := range list {
-		keys, values = max(keys, width(f.key)), max(values, width(clean(f.value)))
+		keys, values = max(keys, width(clean(f.key))), max(values, width(clean(f.value)))
 	}
 	rule := func(left, middle, right string) {
 		c.data("%s%s%s%s%s\n", left, strings.Repeat("─", keys+2), middle, strings.Repeat("─", values+2), right)
@@ -190,7 +194,7 @@ func (c *command) facts(list []fact) {
 	rule("┌", "┬", "┐")
 	for _, f := range list {
 		plain := func(_ style, text string) string { return text }
-		c.data("│ %s │ %s │\n", pad(cell{f.key, ""}, keys, false, plain), pad(cell{clean(f.value), ""}, values, false, plain))
+		c.data("│ %s │ %s │\n", pad(cell{clean(f.key), ""}, keys, false, plain), pad(cell{clean(f.value), ""}, values, false, plain))
 	}
 	rule("└", "┴", "┘")
 }
@@ -237,6 +241,20 @@ func pm2Facts(in event.Instance, a spec.App, now time.Time) []fact {
 		{"unstable restarts", text("unstable_restarts")},
 		{"created at", in.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z")},
 	}
+}
+
+// pm2Said are the metrics and actions that the process told of.
+func pm2Said(in event.Instance) (facts []fact) {
+	if in.Said == nil {
+		return nil
+	}
+	for _, m := range metricList(in.Said.Monitor) {
+		facts = append(facts, fact{m.name, m.text})
+	}
+	if names := actionNames(in); len(names) > 0 {
+		facts = append(facts, fact{"actions", strings.Join(names, ", ")})
+	}
+	return facts
 }
 
 // pm2Env knows ids only.

@@ -28,7 +28,7 @@ func runShow(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
-	snap, err := svc.List(ctx, event.Query{Usage: true})
+	snap, err := svc.List(ctx, event.Query{Usage: true, Metrics: true})
 	if err != nil {
 		return err
 	}
@@ -222,17 +222,27 @@ func instanceFacts(in event.Instance, now time.Time) []fact {
 	)
 }
 
-// metrics are lines of name, value and unit.
-func metrics(monitor map[string]json.RawMessage) string {
-	var lines []string
+// metric is one that a process told of itself: its value and unit.
+type metric struct{ name, text string }
+
+func metricList(monitor map[string]json.RawMessage) (list []metric) {
 	for _, name := range slices.Sorted(maps.Keys(monitor)) {
 		var m struct {
 			Value any    `json:"value"`
 			Unit  string `json:"unit"`
 		}
 		if json.Unmarshal(monitor[name], &m) == nil && m.Value != nil {
-			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %v %s", name, m.Value, m.Unit)))
+			list = append(list, metric{name, strings.TrimSpace(fmt.Sprintf("%v %s", m.Value, m.Unit))})
 		}
+	}
+	return list
+}
+
+// metrics are lines of name, value and unit.
+func metrics(monitor map[string]json.RawMessage) string {
+	var lines []string
+	for _, m := range metricList(monitor) {
+		lines = append(lines, m.name+" "+m.text)
 	}
 	return strings.Join(lines, "\n")
 }

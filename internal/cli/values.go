@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -242,7 +243,7 @@ func (v *values) options() (spec.Options, error) {
 		MaxMemory: v.text("max-memory-restart"), MaxAge: v.duration("max-age"), HangTimeout: v.duration("hang-timeout"),
 		IgnoreWatch: v.parts("ignore-watch"), WatchDelay: v.seconds("watch-delay"), WatchExt: v.parts("ext"),
 		Cron: v.text("cron-restart"), StopSignal: v.text("stop-signal"), KillTimeout: v.duration("kill-timeout"),
-		Drain: v.flag("no-drain", false), Sticky: v.flag("sticky", true), Standby: v.number("standby"), MaxConnections: v.number("max-connections"), DrainTimeout: v.duration("drain-timeout"),
+		Drain: v.flag("no-drain", false), Metrics: cmp.Or(v.flag("no-pmx", false), v.flag("no-automation", false)), Sticky: v.flag("sticky", true), Standby: v.number("standby"), MaxConnections: v.number("max-connections"), DrainTimeout: v.duration("drain-timeout"),
 		TreeKill: v.flag("no-treekill", false), StopMessage: v.flag("shutdown-with-message", true),
 		WaitReady: v.flag("wait-ready", true), ListenTimeout: v.duration("listen-timeout"),
 		Listen: v.each("listen"), Overlap: v.flag("overlap", true), Probe: v.text("probe"),

@@ -71,6 +71,7 @@ var good = map[string]map[string]string{
 	"shutdown_with_message":     {`true`: `{"shutdown_with_message":true}`},
 	"drain":                     {`false`: `{"drain":false}`},
 	"sticky":                    {`true`: `{"sticky":true}`},
+	"pmx":                       {`false`: `{"metrics":false}`, `true`: `{"metrics":true}`},
 	"max_connections":           {`1000`: `{"max_connections":1000}`},
 	"standby":                   {`1`: `{"standby":1}`},
 	"drain_timeout":             {`"1m30s"`: `{"drain_timeout":90000000000}`},

@@ -55,7 +55,9 @@ func newParts(g ground) (*parts, error) {
 	// What they report of each other is called only once they run.
 	cl := cluster.PrimaryOptions{OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }}
 	ru := runner.Options{
-		Home: g.home, Preload: preload(g.home, g.log), Groups: cgroup.New(groupsName(g.home)),
+		Home: g.home, Groups: cgroup.New(groupsName(g.home)),
+		Preload:  preload(g.home, "preload", cluster.Preload, g.log),
+		Metrics:  preload(g.home, "metrics", runner.Metrics, g.log),
 		Complain: func(err error) { g.log.Print(err) },
 		Report:   func(k runner.Key, r runner.Report) { p.supervisor.Report(k, r) },
 	}
@@ -115,19 +117,19 @@ func groupsName(home string) string {
 	return "tend-" + hex.EncodeToString(sum[:4])
 }
 
-// preload puts the preload of Node workers into the home, under a name that
-// says what is in it: workers of another version have theirs. "" if it cannot.
-func preload(home string, logger *log.Logger) string {
+// preload puts a file that Node apps load into the home, under a name that says what
+// is in it: processes of another version have theirs. "" if it cannot.
+func preload(home, name, text string, logger *log.Logger) string {
 	if home == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(cluster.Preload))
-	path := filepath.Join(home, "preload-"+hex.EncodeToString(sum[:4])+".cjs")
-	if text, err := os.ReadFile(path); err == nil && string(text) == cluster.Preload {
+	sum := sha256.Sum256([]byte(text))
+	path := filepath.Join(home, name+"-"+hex.EncodeToString(sum[:4])+".cjs")
+	if had, err := os.ReadFile(path); err == nil && string(had) == text {
 		return path
 	}
-	if err := replaceFile(path, cluster.Preload); err != nil {
-		logger.Printf("reloads will cut idle connections of Node workers: %v", err)
+	if err := replaceFile(path, text); err != nil {
+		logger.Printf("Node apps go without %s: %v", filepath.Base(path), err)
 		return ""
 	}
 	return path

@@ -22,8 +22,11 @@ type Snapshot struct {
 // Query says what a snapshot is needed for.
 type Query struct {
 	Usage bool // sample CPU and memory now
-	Brief bool // leave the apps out: their environments are most of what there is
-	Specs bool // tell each instance's own declaration: those of one name may differ
+	// Metrics asks the Node apps now for what Instance.Said tells of them. One that is
+	// busy is not waited for long.
+	Metrics bool
+	Brief   bool // leave the apps out: their environments are most of what there is
+	Specs   bool // tell each instance's own declaration: those of one name may differ
 }
 
 // App is a declared app as the daemon knows it.
@@ -80,6 +83,8 @@ type Said struct {
 	Actions     []json.RawMessage          `json:"actions,omitempty"` // what it does when it is asked to
 	Options     map[string]json.RawMessage `json:"options,omitempty"`
 	NodeVersion string                     `json:"node_version,omitempty"`
+	Asked       int                        `json:"-"` // how often it was asked for its metrics
+	Answers     int                        `json:"-"` // and how often it told
 }
 
 // Exit says how a process ended.

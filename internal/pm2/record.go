@@ -115,7 +115,7 @@ func addAttributes(o *Object, in event.Instance, a spec.App) {
 		{"increment_var", a.IncrementVar != "", a.IncrementVar},
 		{"max_restarts", a.MaxRestarts != spec.DefaultMaxRestarts, a.MaxRestarts},
 		{"instance_var", true, a.InstanceVar},
-		{"pmx", true, true},
+		{"pmx", true, !a.NoMetrics},
 		{"automation", true, true},
 		{"treekill", true, a.TreeKill},
 		{"username", true, a.Username},

@@ -40,7 +40,7 @@ func OptionsOf(o *Object) spec.Options {
 		Interpreter: text("exec_interpreter"), LogDate: text("log_date_format"), InstanceVar: text("instance_var"),
 		OutFile: unnumbered(o, "pm_out_log_path", ".log"), ErrorFile: unnumbered(o, "pm_err_log_path", ".log"),
 		LogFile: unnumbered(o, "pm_log_path", ".log"), LogType: text("log_type"),
-		PIDFile: unnumbered(o, "pm_pid_path", ".pid"), MergeLogs: flagOf(o, "merge_logs"), Autorestart: flagOf(o, "autorestart"),
+		PIDFile: unnumbered(o, "pm_pid_path", ".pid"), MergeLogs: flagOf(o, "merge_logs"), Autorestart: flagOf(o, "autorestart"), Metrics: flagOf(o, "pmx"),
 		TreeKill: flagOf(o, "treekill"), WaitReady: flagOf(o, "wait_ready"), StopMessage: flagOf(o, "shutdown_with_message"),
 		NoLogs: flagOf(o, "disable_logs"), KillTimeout: timeOf(o, "kill_timeout"), ListenTimeout: timeOf(o, "listen_timeout"),
 		RestartDelay: timeOf(o, "restart_delay"), Backoff: timeOf(o, "exp_backoff_restart_delay"), MinUptime: timeOf(o, "min_uptime"),

@@ -6,7 +6,7 @@ var re = regexp.MustCompile
 
 // accepted are the differences that are meant. The page is made of them.
 var accepted = []difference{
-	{"the agent", nil, re(`^((list|gone) \d+\.pm2_env\.|data )(axm_actions|axm_monitor|axm_options|axm_dynamic|node_version)`), "No agent is injected into Node apps, so none reports actions, metrics and the version of Node; `axm_options` has the names that scripts count."},
+	{"the agent", nil, re(`^((list|gone) \d+\.pm2_env\.|data )(axm_actions|axm_monitor|axm_options|axm_dynamic|node_version)`), "PM2's agent tells metrics by itself, from some seconds after the start on; tend asks for them when the list is asked for. It offers no actions of its own (`km:heapdump`…); `axm_options` has the names that scripts count."},
 	{"`PM2_INTERACTOR_PROCESSING`, `PM2_PROGRAMMATIC`", nil, re(`PM2_INTERACTOR_PROCESSING|PM2_PROGRAMMATIC`), "PM2 leaves these variables in the environment of what is started by the command that also started its daemon, or by `set`. They mean nothing."},
 	{"`prev_restart_delay`, `_tree_pids`", nil, re(`(prev_restart_delay|_tree_pids)`), "PM2's own bookkeeping, which it leaves in the record."},
 	{"`unstable_restarts`", nil, re(`unstable_restarts`), "PM2 counts a stop soon after a start as an unstable restart, and forgets the count when it gives an app up; tend counts short lives."},
@@ -15,7 +15,7 @@ var accepted = []difference{
 	{"objects in an environment", re(`saw`), re(`^env \d+ (SILENT|args|axm_\w+|env|filter_env|node_args|merge_logs|version|node_version)=`), "In cluster mode PM2 also hands its objects on, as `[object Object]`; tend hands on what has a value as a text, and the version from the first life on."},
 	{"`TEND_TREE`", re(`saw`), re(`^env \d+ TEND_TREE=`), "Marks the processes of an app, so that none is left behind when it is stopped."},
 	{"pid file of a name that ends in a number", nil, re(`echo-\d(-\d)?\.pid`), "PM2 drops `-1` of the name `echo-1` from the file's name, so that two apps may get one file; tend keeps it."},
-	{"files of the home", re(`files`), re(`file home/\.pm2/(pub\.sock|rpc\.sock|lock|preload-\w+\.cjs|state\.\S+|tend\.sock)$`), "tend keeps its own state beside PM2's files."},
+	{"files of the home", re(`files`), re(`file home/\.pm2/(pub\.sock|rpc\.sock|lock|(preload|metrics)-\w+\.cjs|state\.\S+|tend\.sock)$`), "tend keeps its own state beside PM2's files."},
 	{"what a failing command says first", re(`sendSignal|logs nope|restart|reload|stop 99`), re(`^out`), "PM2 says what it is about to do, and what it would tail, before it finds that it cannot."},
 	{"`exec_interpreter` of an `.mjs`", re(`mjs`), re(`exec_interpreter`), "PM2 shows the path of Node; tend its name, as for `.js`."},
 	{"`instances` after `resurrect` and `update`", nil, re(`^(list|gone) \d+\.pm2_env\.instances`), "A process whose logs carry a number is one of several; tend says so also after `resurrect`. `update` forgets nothing."},

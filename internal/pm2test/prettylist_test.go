@@ -32,7 +32,7 @@ func TestPrettylistIsNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := regexp.MustCompile(`(memory|cpu): [0-9.]+`)
+	now := regexp.MustCompile(`(memory|cpu|value): '?[0-9.]+'?`)
 	plain := func(text string) string { return now.ReplaceAllString(text, "$1: N") }
 	got := s.pm2("prettylist").out
 	if diff := cmp.Diff(plain(string(want)), plain(got)); diff != "" {

@@ -132,6 +132,7 @@ func (l *life) adopt() (*child.Process, Report) {
 	l.adoptOutput()
 	l.ready.Store(h.meta.Ready)
 	l.drains.Store(h.meta.Drains)
+	l.tells = h.meta.Tells
 	if err := l.giveChannel(h.take(heldChannel)); err != nil {
 		l.disconnected() // it cannot be had any more
 	}

@@ -25,7 +25,7 @@ import (
 // the environment was copied from.
 var foreign = []string{
 	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "WATCH_REPORT_DEPENDENCIES", child.MarkerVar,
-	cluster.StickyVar, cluster.WornVar, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+	cluster.StickyVar, cluster.WornVar, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", metricsVar,
 }
 
 // program says what is executed for an app.
@@ -58,7 +58,7 @@ func (l *life) program() (path, argv0 string, args []string) {
 // home, which is closed to other users.
 func (l *life) preload() []string {
 	app, path := l.spawn.App, l.r.options.Preload
-	if !app.Drain || path == "" || app.Runtime != spec.Node || l.worker == 0 || app.UID != nil || app.GID != nil {
+	if !app.Drain || path == "" || l.worker == 0 || !l.loads() {
 		return nil
 	}
 	return []string{"--require", path}
@@ -107,6 +107,9 @@ func (l *life) environment(who *user.User) []string {
 		increment(env, app.IncrementVar, l.spawn.Index)
 	}
 	l.addDoors(env)
+	if l.tells {
+		addMetrics(env, l.r.options.Metrics)
+	}
 	list := make([]string, 0, len(env)+1)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])

@@ -78,10 +78,11 @@ type channelMeta struct {
 	Tree   string `json:"tree"`
 	Ready  bool   `json:"ready,omitempty"` // it said so
 	Drains bool   `json:"drains,omitempty"`
+	Tells  bool   `json:"tells,omitempty"` // it was started with the metrics
 }
 
 func (l *life) channelMeta() any {
-	return channelMeta{Worker: l.worker, Tree: l.tree, Ready: l.ready.Load(), Drains: l.drains.Load()}
+	return channelMeta{Worker: l.worker, Tree: l.tree, Ready: l.ready.Load(), Drains: l.drains.Load(), Tells: l.tells}
 }
 
 func newTree() string {

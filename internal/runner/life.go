@@ -64,6 +64,7 @@ type marks struct {
 	tree   string // the marker of its process tree
 	ready  atomic.Bool
 	drains atomic.Bool // it has the preload
+	tells  bool        // its metrics, when it is asked; set before its channel is
 	group  *cgroup.Group
 }
 

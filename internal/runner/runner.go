@@ -30,6 +30,7 @@ type Options struct {
 	Report func(Key, Report)
 
 	Preload string // path of cluster.Preload, for Node workers; "" for none
+	Metrics string // path of Metrics, for Node apps; "" for none
 
 	Groups *cgroup.Groups // of processes with limits
 

@@ -77,6 +77,7 @@ func (l *life) start() (*child.Process, error) {
 		return nil, err
 	}
 	defer l.pipes.closeChildEnds()
+	l.tells = !app.NoMetrics && l.r.options.Metrics != "" && l.loads()
 	theirs, err := l.openChannel()
 	if err != nil {
 		return nil, err

@@ -68,13 +68,14 @@ type App struct {
 	Watch Watch  `json:"watch,omitzero"`
 	Cron  string `json:"cron_restart,omitempty"` // pattern of the times at which it is restarted; "" for never
 
-	StopSignal    string        `json:"stop_signal"`       // "SIGINT" for Node and Bun, else "SIGTERM"
-	KillTimeout   time.Duration `json:"kill_timeout"`      // grace between the stop signal and SIGKILL; default 1600ms
-	Drain         bool          `json:"drain"`             // a Node worker loads tend's preload, to leave unnoticed; default true
-	Sticky        bool          `json:"sticky,omitempty"`  // requests of a Socket.IO session go to the worker that has it
-	Standby       int           `json:"standby,omitempty"` // cluster mode: so many more processes, booted and without traffic, for when one dies
-	DrainTimeout  time.Duration `json:"drain_timeout"`     // how long a replaced worker may take to finish its connections; default 10s
-	TreeKill      bool          `json:"treekill"`          // signals go to the whole process tree; default true
+	StopSignal    string        `json:"stop_signal"`          // "SIGINT" for Node and Bun, else "SIGTERM"
+	KillTimeout   time.Duration `json:"kill_timeout"`         // grace between the stop signal and SIGKILL; default 1600ms
+	Drain         bool          `json:"drain"`                // a Node worker loads tend's preload, to leave unnoticed; default true
+	NoMetrics     bool          `json:"no_metrics,omitempty"` // a Node app does not load the preload that tells metrics
+	Sticky        bool          `json:"sticky,omitempty"`     // requests of a Socket.IO session go to the worker that has it
+	Standby       int           `json:"standby,omitempty"`    // cluster mode: so many more processes, booted and without traffic, for when one dies
+	DrainTimeout  time.Duration `json:"drain_timeout"`        // how long a replaced worker may take to finish its connections; default 10s
+	TreeKill      bool          `json:"treekill"`             // signals go to the whole process tree; default true
 	StopMessage   bool          `json:"shutdown_with_message,omitempty"`
 	WaitReady     bool          `json:"wait_ready,omitempty"`
 	ListenTimeout time.Duration `json:"listen_timeout"` // how long a start may take to listen or be ready; default 30s

@@ -10,7 +10,7 @@ import (
 
 // never are variables that mean one process and must not reach another: the
 // channel to its parent, its place in a cluster, the mark on its tree.
-var never = []string{"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "TEND_TREE"}
+var never = []string{"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "TEND_TREE", "TEND_METRICS"}
 
 // ours are the variables that a guarded process is given of itself. A command
 // run inside one does not hand them on to what it starts.

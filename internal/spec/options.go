@@ -411,6 +411,9 @@ func (a *App) applyStop(_ Machine, o Options) error {
 	if o.Drain != nil {
 		a.Drain = *o.Drain
 	}
+	if o.Metrics != nil {
+		a.NoMetrics = !*o.Metrics
+	}
 	if o.Sticky != nil {
 		a.Sticky = *o.Sticky
 	}

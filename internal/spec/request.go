@@ -60,6 +60,7 @@ type Options struct {
 	StopSignal      *string           `json:"stop_signal,omitempty"`
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`
+	Metrics         *bool             `json:"metrics,omitempty"`
 	Sticky          *bool             `json:"sticky,omitempty"`
 	MaxConnections  *int              `json:"max_connections,omitempty"`
 	Standby         *int              `json:"standby,omitempty"`

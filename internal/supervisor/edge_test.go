@@ -50,6 +50,7 @@ type edge struct {
 	procs    map[runner.Key]*proc
 	acts     []string
 	spawns   []runner.Spawn
+	tells    time.Duration               // after which processes tell their metrics; -1 for never, 0 if they cannot be asked
 	when     func(runner.Spawn) *program // what it runs after all, nil for no change
 }
 
@@ -247,6 +248,16 @@ func (e *edge) WriteLine(k runner.Key, line string) error {
 func (e *edge) Send(k runner.Key, message []byte) error {
 	e.note("send %d.%d %s", k.ID, k.Gen, message)
 	return nil
+}
+
+func (e *edge) AskMetrics(k runner.Key) bool {
+	e.note("ask %d.%d", k.ID, k.Gen)
+	if e.tells > 0 {
+		e.after(e.tells, func() {
+			e.tell(k, runner.Message{Data: []byte(`{"type":"axm:monitor","answer":true,"data":{"a":{"value":1}}}`)})
+		})
+	}
+	return e.tells != 0
 }
 
 func (e *edge) Tail(k runner.Key, n int) []string { return []string{"last words"} }

@@ -97,15 +97,13 @@ func (l *loop) missed(cursor string) event.Start {
 // says merges what the current process tells of itself.
 func (l *loop) says(sl *slot, k runner.Key, topic string, data json.RawMessage) {
 	var m struct {
-		Data json.RawMessage `json:"data"`
+		Data   json.RawMessage `json:"data"`
+		Answer bool            `json:"answer"`
 	}
 	if sl.key() != k || len(data) > mostBytes || json.Unmarshal(data, &m) != nil {
 		return
 	}
-	next := event.Said{}
-	if sl.view.Said != nil {
-		next = *sl.view.Said
-	}
+	next := sl.said()
 	switch topic {
 	case saysMetrics:
 		next.Monitor = merged(next.Monitor, m.Data)
@@ -114,7 +112,11 @@ func (l *loop) says(sl *slot, k runner.Key, topic string, data json.RawMessage) 
 	case saysAction:
 		next.Actions = withAction(next.Actions, m.Data)
 	}
+	if m.Answer {
+		next.Answers++
+	}
 	l.setSaid(sl, next, topic != saysMetrics)
+	sl.settle()
 }
 
 // saysVersion takes the message in which PM2's agent tells Node's version.
@@ -123,10 +125,7 @@ func (l *loop) saysVersion(sl *slot, k runner.Key, data json.RawMessage) bool {
 	if sl.key() != k || version == "" {
 		return false
 	}
-	next := event.Said{}
-	if sl.view.Said != nil {
-		next = *sl.view.Said
-	}
+	next := sl.said()
 	next.NodeVersion = version
 	l.setSaid(sl, next, true)
 	return true

@@ -50,6 +50,7 @@ type Runner interface {
 	Signal(k runner.Key, sig syscall.Signal) error
 	WriteLine(k runner.Key, line string) error
 	Send(k runner.Key, message []byte) error
+	AskMetrics(k runner.Key) bool
 	Tail(k runner.Key, n int) []string
 	Usage(pids []int) []event.Usage
 	Asleep(pids []int) []bool
@@ -161,6 +162,11 @@ func (s *Supervisor) Report(k runner.Key, r runner.Report) {
 // List returns all state, as far as q asks for it. CPU and memory are sampled
 // by the caller's goroutine.
 func (s *Supervisor) List(ctx context.Context, q event.Query) (event.Snapshot, error) {
+	if q.Metrics {
+		if err := s.askMetrics(ctx); err != nil {
+			return event.Snapshot{}, err
+		}
+	}
 	var snap event.Snapshot
 	if err := s.ask(ctx, func(l *loop) {
 		if snap = l.moment(); !q.Brief {
