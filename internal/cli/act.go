@@ -16,10 +16,14 @@ import (
 
 // ensure reaches the daemon, and starts it where there is none.
 func (c *command) ensure(ctx context.Context) (api.Service, error) {
-	svc, err := c.daemon.Ensure(ctx)
-	if err != nil {
+	svc, err := c.daemon.Connect(ctx)
+	if fault.CodeOf(err) != fault.Unavailable {
+		return svc, err
+	}
+	if svc, err = c.daemon.Ensure(ctx); err != nil {
 		return nil, err
 	}
+	c.startModules(ctx, svc)
 	return svc, nil
 }
 

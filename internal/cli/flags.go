@@ -20,6 +20,7 @@ const (
 	filed // how a configuration file is read
 	listing
 	serving // serve
+	installing
 	logging
 	showing   // how a guard in the foreground shows output
 	booting   // startup
@@ -111,6 +112,7 @@ var flagSpecs = []flagSpec{
 	{"ftp", "", "", serving, "list folders that have no index.html"},
 	{"basic-auth-username", "", "NAME", serving, "let in only who gives this name"},
 	{"basic-auth-password", "", "WORD", serving, "and this password"},
+	{"safe", "", "", installing, "put the former one back if the module keeps ending within 3 s"},
 	{"lines", "", "N", logging, "how many lines of the end of each file (default 15)"},
 	{"nostream", "", "", logging, "end after those lines; do not follow"},
 	{"err", "", "", logging, "standard error only"},

@@ -113,6 +113,7 @@ func addDeclared(to map[string]any, a spec.App) {
 	}{
 		{"restart_delay", a.RestartDelay > 0, ms(a.RestartDelay)},
 		{"exp_backoff_restart_delay", a.Backoff > 0, ms(a.Backoff)},
+		{"pmx_module", a.Module != "", true},
 		{"memory_limit", a.MemoryLimit > 0, a.MemoryLimit},
 		{"cpu_limit", a.CPULimit > 0, a.CPULimit},
 		{"depends_on", len(a.DependsOn) > 0, a.DependsOn},

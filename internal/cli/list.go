@@ -60,12 +60,16 @@ func (c *command) printList(snap event.Snapshot) error {
 		}
 		return nil
 	}
-	if len(list) == 0 && c.Terminal {
+	apps, modules := modulesOf(list)
+	switch {
+	case len(apps) == 0 && c.Terminal:
 		c.data("No apps yet. Start one: tend start app.js\n")
-		return nil
+	default:
+		c.data("%s", listTable(apps, snap).draw(c.room(), c.paint))
 	}
-	t := listTable(list, snap)
-	c.data("%s", t.draw(c.room(), c.paint))
+	if len(modules) > 0 {
+		c.data("%s\n%s", c.paint(bold, moduleTitle(len(modules))), listTable(modules, snap).draw(c.room(), c.paint))
+	}
 	for _, in := range list {
 		if in.Reason != "" && (in.Phase == lifecycle.Failed || in.Phase == lifecycle.Backoff || in.Held) {
 			c.data("%s %s (id %d): %s\n", c.paint(yellow, "!"), clean(in.App), in.ID, clean(in.Reason))

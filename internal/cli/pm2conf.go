@@ -56,7 +56,7 @@ func pm2Set(ctx context.Context, c *command, o operands) error {
 	if len(o.args) == 0 {
 		return &fault.Error{
 			Code: fault.Invalid, Message: "needs a key and a value",
-			Remedy: "To edit all of them, open " + c.home.ModuleConf + ".",
+			Remedy: "To edit all of them, open " + c.moduleHome().ModuleConf + ".",
 		}
 	}
 	if len(o.args) == 1 {
@@ -76,7 +76,7 @@ func (c *command) store(ctx context.Context, pairs []string) error {
 	if err != nil {
 		return err
 	}
-	conf, err := c.home.Conf()
+	conf, err := c.moduleHome().Conf()
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (c *command) store(ctx context.Context, pairs []string) error {
 			apps = append(apps, path[0])
 		}
 	}
-	if err := c.home.SetConf(conf); err != nil {
+	if err := c.moduleHome().SetConf(conf); err != nil {
 		return err
 	}
 	for _, app := range apps {
@@ -132,7 +132,7 @@ func storedEnv(conf *pm2.Object, app string) map[string]string {
 }
 
 func pm2Get(_ context.Context, c *command, o operands) error {
-	conf, err := c.home.Conf()
+	conf, err := c.moduleHome().Conf()
 	if err != nil {
 		return err
 	}
@@ -173,18 +173,18 @@ func (c *command) printConf(conf *pm2.Object, modules []string) {
 				text, _ := json.Marshal(stored.Get(key)) // it was read from JSON
 				value = string(text)
 			}
-			c.say("$ pm2 set %s:%s %s\n", clean(name), clean(key), clean(value))
+			c.say("$ %s set %s:%s %s\n", c.dialect.name, clean(name), clean(key), clean(value))
 		}
 	}
 }
 
 func pm2Unset(_ context.Context, c *command, o operands) error {
-	conf, err := c.home.Conf()
+	conf, err := c.moduleHome().Conf()
 	if err != nil {
 		return err
 	}
 	if o.args[0] == "all" {
-		return c.home.SetConf(&pm2.Object{})
+		return c.moduleHome().SetConf(&pm2.Object{})
 	}
 	path, err := confPath(o.args[0])
 	if err != nil {
@@ -193,7 +193,7 @@ func pm2Unset(_ context.Context, c *command, o operands) error {
 	if parent, ok := find(conf, path[:len(path)-1]).(*pm2.Object); ok {
 		parent.Delete(path[len(path)-1])
 	}
-	if err := c.home.SetConf(conf); err != nil {
+	if err := c.moduleHome().SetConf(conf); err != nil {
 		return err
 	}
 	c.done("%s", fmt.Sprintf("%s is not stored any more", clean(o.args[0])))

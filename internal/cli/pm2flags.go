@@ -90,6 +90,8 @@ var pm2FlagList = []pm2Flag{
 	{name: "v8", shown: "v8"},
 	{name: "event-loop-inspector", shown: "event_loop_inspector"},
 	{name: "deep-monitoring", shown: "deep_monitoring"},
+	{name: "safe", value: "TIME", optional: true},
+	{name: "tarball", ignored: true},
 	{name: "attach", ignored: true},
 	{name: "wait-ip", ignored: true},
 	{name: "format", ignored: true},

@@ -44,6 +44,7 @@ func listPM2(ctx context.Context, c *command, svc api.Service) error {
 		return err
 	}
 	slices.SortStableFunc(list, byWhat)
+	list, modules := modulesOf(list)
 	t := &table{rows: len(list), corners: "┌┐└┘"}
 	for i, title := range []string{"id", "name", "namespace", "version", "mode", "pid", "uptime", "↺", "status", "cpu", "mem", "user", "watching"} {
 		t.columns = append(t.columns, column{title: title, drop: [...]int{0, 0, 9, 10, 6, 5, 2, 1, 0, 4, 3, 7, 8}[i]})
@@ -58,7 +59,30 @@ func listPM2(ctx context.Context, c *command, svc api.Service) error {
 		}
 	}
 	c.data("%s", t.draw(c.room(), c.paint))
+	if len(modules) > 0 {
+		c.data("%s\n%s", c.paint(bold, moduleTitle(len(modules))), pm2Modules(modules, snap.At).draw(c.room(), c.paint))
+	}
 	return nil
+}
+
+// pm2Modules is PM2's table of modules.
+func pm2Modules(list []event.Instance, now time.Time) *table {
+	t := &table{rows: len(list), corners: "┌┐└┘"}
+	from := []int{0, 1, 3, 5, 8, 7, 9, 10, 11} // of a row of the other table
+	for _, title := range []string{"id", "module", "version", "pid", "status", "↺", "cpu", "mem", "user"} {
+		t.columns = append(t.columns, column{title: title})
+	}
+	for _, in := range list {
+		row := pm2Row(in, now)
+		for i := range t.columns {
+			shade := style("")
+			if from[i] == 8 {
+				shade = statusStyle(in.Phase)
+			}
+			t.columns[i].cells = append(t.columns[i].cells, cell{row[from[i]], shade})
+		}
+	}
+	return t
 }
 
 func pm2Row(in event.Instance, now time.Time) []string {

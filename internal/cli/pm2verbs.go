@@ -149,6 +149,21 @@ var pm2DaemonVerbs = []verb{
 	},
 }
 
+var pm2ModuleVerbs = []verb{
+	{
+		use: "install MODULE", aliases: []string{"module:install"}, short: "install a package of npm, and run it as a module", least: 1, most: -1,
+		topics: []topic{installing, general}, run: runInstall,
+	},
+	{
+		use: "module:update MODULE", short: "install a module again", least: 1, most: -1,
+		topics: []topic{installing, general}, run: runModuleUpdate,
+	},
+	{
+		use: "uninstall MODULE|all", aliases: []string{"module:uninstall"}, short: "delete a module", least: 1, most: -1,
+		topics: []topic{general}, run: runUninstall,
+	},
+}
+
 var pm2ConfVerbs = []verb{
 	{
 		use: "set [KEY VALUE]", short: "store a value for a module or an app", most: -1,

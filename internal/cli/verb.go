@@ -59,17 +59,16 @@ func (v *verb) check(args []string) error {
 // laterVerbs are commands of PM2 that tend does not have yet.
 var laterVerbs = []string{
 	"prettylist", "reloadLogs", "save",
-	"dump", "cleardump", "resurrect", "init", "ecosystem", "set", "multiset", "get", "conf",
-	"config", "unset", "install", "module:install", "uninstall", "module:uninstall", "monitor", "unmonitor", "link",
+	"dump", "cleardump", "resurrect", "init", "ecosystem", "monitor", "unmonitor", "link",
 	"unlink", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
-	"module:update", "module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
+	"module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
 	"plus", "register", "logrotate", "slist", "sysinfos", "monit", "imonit", "dashboard", "dash", "pull", "forward",
 	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
 }
 
 // verbs are all commands, in the order of the help.
 func verbs() []verb {
-	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs)
+	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs)
 }
 
 var actingVerbs = []verb{

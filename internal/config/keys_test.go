@@ -160,7 +160,7 @@ func TestEachKeyInEachSpelling(t *testing.T) {
 // A new option of an app needs a key here: give its row in Keys a setter, and a
 // row in the table above.
 func TestEachOptionHasAKey(t *testing.T) {
-	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true, "NoLogs": true, "Shown": true} // are about the command, or PM2's record
+	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true, "NoLogs": true, "Shown": true, "Module": true} // are about the command, PM2's record, or what is installed
 	for key, values := range good {
 		for value := range values {
 			o := reflect.ValueOf(read(t, one(key, value)).Apps[0].Options)

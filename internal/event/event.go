@@ -67,6 +67,7 @@ type Instance struct {
 	OutFile   string          `json:"out_file"`
 	ErrorFile string          `json:"error_file"`
 	Version   string          `json:"version,omitempty"` // of the app, by its package.json
+	Module    string          `json:"module,omitempty"`  // the installed module that it is of
 	Held      bool            `json:"held,omitempty"`    // its start waits for what it depends on; Reason names it
 	Standby   bool            `json:"standby,omitempty"` // it is ready and gets no traffic until another one dies
 	Watch     bool            `json:"watch,omitempty"`   // it is replaced when files change

@@ -16,7 +16,7 @@ import (
 func Dump(snap event.Snapshot) []*Object {
 	list := make([]*Object, 0, len(snap.Instances))
 	for _, in := range snap.Instances {
-		if in.Spec == nil {
+		if in.Spec == nil || in.Spec.Module != "" { // the next daemon has its modules anyway
 			continue
 		}
 		o := Env(in, *in.Spec)

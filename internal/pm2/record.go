@@ -121,6 +121,7 @@ func addAttributes(o *Object, in event.Instance, a spec.App) {
 		{"username", true, a.Username},
 		{"uid", a.UID != nil, a.UID},
 		{"gid", a.GID != nil, a.GID},
+		{"pmx_module", a.Module != "", true},
 		{"windowsHide", true, true},
 		{"kill_retry_time", true, 100},
 		{"node_args", !a.NoInterpreterArgs, some(a.InterpreterArgs)},

@@ -41,14 +41,21 @@ func TestAsPM2(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				golden := filepath.Join("testdata", name+".golden")
+				play := func(argv []string) []block {
+					s := newSide(t, argv)
+					if name == modulesScript {
+						s.serveModules()
+					}
+					return s.play(string(text))
+				}
 				if *recordAll {
-					keep(t, golden, newSide(t, realPM2(t)).play(string(text)))
+					keep(t, golden, play(realPM2(t)))
 				}
 				want := read(t, golden)
 				if name == liveScript && os.Getenv("TEND_TEST_MODULES") != "" {
-					want = newSide(t, realPM2(t)).play(string(text))
+					want = play(realPM2(t))
 				}
-				compare(t, used, want, newSide(t, []string{tend}).play(string(text)))
+				compare(t, used, want, play([]string{tend}))
 			})
 		}
 	})

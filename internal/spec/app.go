@@ -30,6 +30,7 @@ type App struct {
 	// it counts as up and how it is started again are then as PM2 has them.
 	PM2               bool           `json:"pm2,omitempty"`
 	Shown             map[string]any `json:"shown,omitempty"`               // attributes of PM2 that mean nothing here, for its record
+	Module            string         `json:"module,omitempty"`              // the installed module that it is an app of; "" for none
 	NoInterpreterArgs bool           `json:"no_interpreter_args,omitempty"` // taken away: PM2's record has none then, not an empty list
 	Username          string         `json:"username,omitempty"`            // who tend runs as
 	NoLogs            bool           `json:"no_logs,omitempty"`             // the log files have names, and nothing goes there

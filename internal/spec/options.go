@@ -411,6 +411,9 @@ func (a *App) applyStop(_ Machine, o Options) error {
 	if o.Drain != nil {
 		a.Drain = *o.Drain
 	}
+	if o.Module != nil {
+		a.Module = *o.Module
+	}
 	if o.Metrics != nil {
 		a.NoMetrics = !*o.Metrics
 	}

@@ -61,6 +61,7 @@ type Options struct {
 	KillTimeout     *time.Duration    `json:"kill_timeout,omitempty"`
 	Drain           *bool             `json:"drain,omitempty"`
 	Metrics         *bool             `json:"metrics,omitempty"`
+	Module          *string           `json:"module,omitempty"`
 	Sticky          *bool             `json:"sticky,omitempty"`
 	MaxConnections  *int              `json:"max_connections,omitempty"`
 	Standby         *int              `json:"standby,omitempty"`

@@ -16,11 +16,12 @@ type Entry struct {
 	Name      string // of its app
 	Namespace string
 	Script    string // absolute path
+	Module    bool   // "all" does not mean it
 }
 
 // Select returns the ids of the entries that target names, in the order of
 // list, and a NotFound fault when there is none. In this order target is:
-// "all"; "/regex/" over names; for a word, a name or the path of a script
+// "all", modules apart; "/regex/" over names; for a word, a name or the path of a script
 // (relative to cwd), else a namespace; for a number, a name, else a namespace,
 // else an id.
 func Select(list []Entry, target, cwd string) ([]int, error) {
@@ -28,7 +29,7 @@ func Select(list []Entry, target, cwd string) ([]int, error) {
 		return nil, configFault(target)
 	}
 	if target == "all" {
-		if ids := pick(list, func(Entry) bool { return true }); len(ids) > 0 {
+		if ids := pick(list, func(e Entry) bool { return !e.Module }); len(ids) > 0 {
 			return ids, nil
 		}
 		return nil, &fault.Error{
@@ -84,7 +85,7 @@ func selectRegex(list []Entry, expr string) ([]int, error) {
 // extension), else by id. None means that the word is a script or a program.
 func Known(list []Entry, word string) []int {
 	if word == "all" {
-		return pick(list, func(Entry) bool { return true })
+		return pick(list, func(e Entry) bool { return !e.Module })
 	}
 	if ids := pick(list, func(e Entry) bool { return e.Name == word }); len(ids) > 0 {
 		return ids

@@ -11,11 +11,12 @@ import (
 )
 
 var entries = []Entry{
-	{0, "web", "default", "/srv/web/app.js"},
-	{1, "web", "default", "/srv/web/app.js"},
-	{2, "455", "jobs", "/srv/mail.js"},
-	{3, "cron", "jobs", "/srv/cron.js"},
-	{4, "echo-1", "2", "/srv/echo.js"},
+	{0, "web", "default", "/srv/web/app.js", false},
+	{1, "web", "default", "/srv/web/app.js", false},
+	{2, "455", "jobs", "/srv/mail.js", false},
+	{3, "cron", "jobs", "/srv/cron.js", false},
+	{4, "echo-1", "2", "/srv/echo.js", false},
+	{5, "logrotate", "default", "/home/modules/logrotate.js", true},
 }
 
 func TestSelect(t *testing.T) {
@@ -54,8 +55,10 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %s", tc.target, got, err, tc.code)
 		}
 	}
-	if _, err := Select(nil, "all", "/"); fault.CodeOf(err) != fault.NotFound {
-		t.Errorf("all of nothing: %v", err)
+	for _, none := range [][]Entry{nil, entries[5:]} { // a module is not meant
+		if _, err := Select(none, "all", "/"); fault.CodeOf(err) != fault.NotFound {
+			t.Errorf("all of nothing: %v", err)
+		}
 	}
 }
 

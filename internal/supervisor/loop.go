@@ -334,7 +334,7 @@ func (l *loop) entries() []spec.Entry {
 	list := make([]spec.Entry, 0, len(l.order))
 	for _, id := range l.order {
 		a := &l.slots[id].spec
-		list = append(list, spec.Entry{ID: id, Name: a.Name, Namespace: a.Namespace, Script: a.Script})
+		list = append(list, spec.Entry{ID: id, Name: a.Name, Namespace: a.Namespace, Script: a.Script, Module: a.Module != ""})
 	}
 	return list
 }

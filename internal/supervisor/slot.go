@@ -147,7 +147,7 @@ func (sl *slot) look() event.Instance {
 		Restarts: st.Restarts, Unstable: st.Unstable, Reason: st.Reason, LastExit: sl.lastExit,
 	}
 	in.OutFile, in.ErrorFile = sl.spec.LogPaths(sl.id)
-	in.Version = sl.spec.Version
+	in.Version, in.Module = sl.spec.Version, sl.spec.Module
 	if in.Gen == sl.view.Gen {
 		in.Said = sl.view.Said
 	}
