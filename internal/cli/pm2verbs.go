@@ -109,6 +109,10 @@ var pm2ReadingVerbs = []verb{
 		topics: []topic{general}, run: pm2Flush,
 	},
 	{
+		use: "monit", aliases: []string{"imonit", "dashboard", "dash"}, short: "watch it all on one screen", most: -1,
+		topics: []topic{general}, run: runMonitor,
+	},
+	{
 		use: "reloadLogs", short: "open the log files anew", most: -1,
 		topics: []topic{general}, run: pm2ReloadLogs,
 	},

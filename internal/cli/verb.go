@@ -62,7 +62,7 @@ var laterVerbs = []string{
 	"dump", "cleardump", "resurrect", "init", "ecosystem", "monitor", "unmonitor", "link",
 	"unlink", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
 	"module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
-	"plus", "register", "logrotate", "slist", "sysinfos", "monit", "imonit", "dashboard", "dash", "pull", "forward",
+	"plus", "register", "logrotate", "slist", "sysinfos", "pull", "forward",
 	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
 }
 
@@ -321,6 +321,14 @@ Ctrl-C. Each line is prefixed with the id and the name of the app.`,
 tend logs web --lines 100
 tend logs web --err --nostream
 tend logs --raw | grep ERROR`,
+	},
+	{
+		use: "monit", aliases: []string{"imonit", "dashboard", "dash"}, short: "Watch it all on one screen", most: 0,
+		topics: []topic{general}, run: runMonitor,
+		long: `Processes with their CPU and memory, and of the chosen one logs, metrics and what
+show tells. Arrows (or k j) choose, page keys read back in the logs, r restarts, l
+reloads, s stops, after a question; q ends it. The daemon is asked once a second.`,
+		example: `tend monit`,
 	},
 	{
 		use: "flush [NAME|ID]", short: "Empty the log files", most: 1,
