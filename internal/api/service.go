@@ -38,7 +38,8 @@ type Service interface {
 	// Apply makes the apps of a configuration file what it says: none of them, with an
 	// error that names app and key, unless all can be resolved.
 	Apply(ctx context.Context, req spec.Apply) (event.Applied, error)
-	// Annotate lays Options.Shown over the declarations; the processes go on.
+	// Annotate lays Options.Shown over the declarations, and turns watching on or off;
+	// the processes go on.
 	Annotate(ctx context.Context, req spec.Act) (event.Outcome, error)
 	// Scale sets the number of instances of an app: "4", "+2", "-1".
 	Scale(ctx context.Context, app, number string) (event.Outcome, error)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -226,7 +225,7 @@ func (f *feeds) show(ctx context.Context, m *monitor, s *screen, paint painter, 
 }
 
 func (w monitorWish) do(ctx context.Context, svc api.Service) error {
-	req := spec.Act{Target: strconv.Itoa(w.id), Caller: spec.Caller{Cwd: "/"}}
+	req := spec.Act{Target: spec.ByID(w.id), Caller: spec.Caller{Cwd: "/"}}
 	var err error
 	switch w.verb {
 	case "reload":

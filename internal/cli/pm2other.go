@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"os"
 	"runtime"
 	"strconv"
-	"strings"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/machine"
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
 )
@@ -100,48 +98,17 @@ func pm2Init(_ context.Context, c *command, o operands) error {
 	return nil
 }
 
-// pm2Slist prints what Linux says of the machine's memory and load.
-func pm2Slist(_ context.Context, c *command, _ operands) error {
+// pm2Slist prints what the system says of the machine.
+func pm2Slist(ctx context.Context, c *command, _ operands) error {
 	o := &pm2.Object{}
-	metric := func(name string, value any, unit string) {
-		m := &pm2.Object{}
-		m.Set("value", value)
-		m.Set("type", "metric")
-		m.Set("unit", unit)
-		m.Set("historic", true)
-		o.Set(name, m)
+	for _, m := range machine.Measures(ctx) {
+		o.Set(m.Name, pm2.Metric(m.Value, m.Unit))
 	}
-	total, available := memoryOf("MemTotal:"), memoryOf("MemAvailable:")
-	metric("CPUs", runtime.NumCPU(), "")
-	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
-		one, _, _ := strings.Cut(string(load), " ")
-		if f, err := strconv.ParseFloat(one, 64); err == nil {
-			metric("Load", f, "")
-		}
-	}
-	metric("RAM Total", total, "b")
-	metric("RAM Available", available, "b")
 	if c.values.on("json") {
 		return c.json(o)
 	}
 	c.data("%s\n", pm2.Inspect(o))
 	return nil
-}
-
-// memoryOf reads one line of /proc/meminfo, 0 where there is none.
-func memoryOf(key string) uint64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if words := strings.Fields(lines.Text()); len(words) > 1 && words[0] == key {
-			kb, _ := strconv.ParseUint(words[1], 10, 64) // the kernel's
-			return kb << 10
-		}
-	}
-	return 0
 }
 
 func pm2Report(ctx context.Context, c *command, _ operands) error {

@@ -254,6 +254,11 @@ func epoch(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// Metric is one of the machine, as PM2 tells it.
+func Metric(value any, unit string) *Object {
+	return object("value", value, "type", "metric", "unit", unit, "historic", true)
+}
+
 // object makes an object of keys and values in turn.
 func object(kv ...any) *Object {
 	o := &Object{}

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/machine"
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
 	"github.com/tendproc/tend/internal/sys"
@@ -28,16 +31,31 @@ type argument struct {
 	Line        string          `json:"line"`
 	PID         int             `json:"pid"`
 	Env         *pm2.Object     `json:"env"`
+	told
 
 	all json.RawMessage
 }
 
-// target is the process that is meant.
+// told is what is to be told to a process, or of it.
+type told struct {
+	Action   string          `json:"action_name"`
+	Manually bool            `json:"manually"`
+	Msg      json.RawMessage `json:"msg"`
+	Opts     json.RawMessage `json:"opts"`
+	Topic    any             `json:"topic"`
+	Data     json.RawMessage `json:"data"`
+}
+
+// target is the process that is meant: one by its id, or those of a name.
 func (a argument) target() (string, error) {
 	for _, raw := range []json.RawMessage{a.ID, a.PMID, a.ProcessID} {
 		var v any
 		if raw != nil && json.Unmarshal(raw, &v) == nil && v != nil {
-			return fmt.Sprint(v), nil
+			word := fmt.Sprint(v)
+			if id, err := strconv.Atoi(word); err == nil { // also where an app is called so
+				word = spec.ByID(id)
+			}
+			return word, nil
 		}
 	}
 	for _, name := range []string{a.Name, a.ProcessName} {
@@ -57,10 +75,9 @@ var methods = map[string]method{
 	"getReport":      (*Server).report,
 	"prepare":        (*Server).prepare,
 
-	"startProcessId": act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) {
-		return s.Service.Start(ctx, spec.Start{Word: r.Target})
-	}),
-	"stopProcessId": act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) { return s.Service.Stop(ctx, r) }),
+	"startProcessId":     (*Server).start,
+	"duplicateProcessId": (*Server).duplicate,
+	"stopProcessId":      act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) { return s.Service.Stop(ctx, r) }),
 	"restartProcessId": act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) {
 		return s.Service.Restart(ctx, r)
 	}),
@@ -70,10 +87,21 @@ var methods = map[string]method{
 	"softReloadProcessId": act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) {
 		return s.Service.Reload(ctx, r)
 	}),
-	"deleteProcessId": (*Server).remove,
-	"resetMetaProcessId": act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) {
-		return s.Service.Reset(ctx, r)
-	}),
+	"deleteProcessId":    (*Server).remove,
+	"resetMetaProcessId": (*Server).reset,
+	"startWatch":         watch(spec.Options{Watch: new(true)}),
+	"stopWatch":          watch(spec.Options{Watch: new(false)}),
+	"toggleWatch":        watch(spec.Options{ToggleWatch: true}),
+
+	"getSystemData": func(_ *Server, ctx context.Context, _ argument) (any, error) {
+		o := &pm2.Object{}
+		for _, m := range machine.Measures(ctx) {
+			o.Set(m.Name, pm2.Metric(m.Value, m.Unit))
+		}
+		return o, nil
+	},
+	"notifyByProcessId": (*Server).notify,
+
 	"monitor":   mark(true),
 	"unmonitor": mark(false),
 
@@ -90,6 +118,9 @@ var methods = map[string]method{
 		id, err := a.id()
 		if err != nil {
 			return nil, err
+		}
+		if a.Data == nil || a.Topic == nil {
+			return nil, &fault.Error{Code: fault.Invalid, Field: "data", Message: "ID, DATA or TOPIC field is missing", Remedy: "Give all three."}
 		}
 		return map[string]any{"success": true, "data": a.all}, s.Service.Message(ctx, id, a.all)
 	},
@@ -121,6 +152,9 @@ func (s *Server) call(ctx context.Context, req request) (any, error) {
 		return nil, e
 	}
 	var a argument
+	if strings.HasSuffix(req.Method, "Watch") && len(req.Args) > 1 { // the first says what a change does, which is a restart
+		req.Args = req.Args[1:]
+	}
 	if len(req.Args) > 0 {
 		a.all = req.Args[0]
 		if json.Unmarshal(a.all, &a) != nil { // an id alone
@@ -135,7 +169,7 @@ func (a argument) id() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	id, err := strconv.Atoi(word)
+	id, err := strconv.Atoi(strings.TrimPrefix(word, "id:"))
 	if err != nil {
 		return 0, &fault.Error{Code: fault.Invalid, Field: "id", Message: fmt.Sprintf("%q is no id", word), Remedy: "Give the id, as list shows it."}
 	}
@@ -212,11 +246,13 @@ func (s *Server) remove(ctx context.Context, a argument) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Service.Delete(ctx, spec.Act{Target: strconv.Itoa(id)}); err != nil {
+	if _, err := s.Service.Delete(ctx, spec.Act{Target: spec.ByID(id)}); err != nil {
 		return nil, err
 	}
 	for _, o := range before {
 		if o.Get("pm_id") == id {
+			o.Set("pid", 0)
+			o.Get("pm2_env").(*pm2.Object).Set("status", "stopped")
 			return o, nil
 		}
 	}
@@ -294,54 +330,30 @@ func (s *Server) prepare(ctx context.Context, a argument) (any, error) {
 	return s.records(ctx, out)
 }
 
-func (s *Server) signal(ctx context.Context, a argument) (any, error) {
-	target, err := a.target()
-	if err != nil {
-		return nil, err
-	}
-	out, err := s.Service.Signal(ctx, target, fmt.Sprint(a.Signal))
-	if err != nil {
-		return nil, err
-	}
-	return s.records(ctx, out)
-}
-
-// message sends to one process, or to all of a name.
-func (s *Server) message(ctx context.Context, a argument) (any, error) {
-	target, err := a.target()
-	if err != nil {
-		return nil, err
-	}
-	snap, err := s.Service.List(ctx, event.Query{Brief: true})
-	if err != nil {
-		return nil, err
-	}
-	sent := 0
-	for _, in := range snap.Instances {
-		if strconv.Itoa(in.ID) != target && in.App != target {
-			continue
-		}
-		if err := s.Service.Message(ctx, in.ID, a.all); err != nil {
+func mark(on bool) method {
+	return func(s *Server, ctx context.Context, a argument) (any, error) {
+		target, err := a.target()
+		if err != nil {
 			return nil, err
 		}
-		sent++
+		req := spec.Act{Target: target, Options: spec.Options{Shown: map[string]any{"_km_monitored": on}}, Caller: spec.Caller{Cwd: "/"}}
+		if _, err := s.Service.Annotate(ctx, req); err != nil {
+			return nil, err
+		}
+		return map[string]any{"success": true, "pm_id": a.all}, nil
 	}
-	if sent == 0 {
-		return nil, &fault.Error{Code: fault.NotFound, Field: "name", Message: fmt.Sprintf("nothing is called %q", target), Remedy: "list shows names and ids."}
-	}
-	return map[string]any{"process_count": sent, "success": true}, nil
-}
-
-func mark(on bool) method {
-	return act(func(s *Server, ctx context.Context, r spec.Act) (event.Outcome, error) {
-		r.Options = spec.Options{Shown: map[string]any{"_km_monitored": on}}
-		return s.Service.Annotate(ctx, r)
-	})
 }
 
 func (s *Server) report(ctx context.Context, _ argument) (any, error) {
 	info, err := s.Service.Ping(ctx)
-	return map[string]any{"pm2_version": pm2.Version, "started_at": info.StartedAt.UnixMilli()}, err
+	if err != nil {
+		return nil, err
+	}
+	snap, err := s.Service.List(ctx, event.Query{Brief: true})
+	return map[string]any{
+		"pm2_version": pm2.Version, "node_version": "N/A", "started_at": info.StartedAt.UnixMilli(),
+		"uid": os.Getuid(), "gid": os.Getgid(), "managed_apps": len(snap.Instances),
+	}, err
 }
 
 // kill ends everything. The client waits for a signal.

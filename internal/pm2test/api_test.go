@@ -7,29 +7,42 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tendproc/tend/internal/proctest"
 )
 
-// A program that requires pm2 sees the same of tend as it saw of PM2.
+// Programs that require pm2 see the same of tend as they saw of PM2.
 func TestAPI(t *testing.T) {
-	golden := filepath.Join("testdata", "api", "client.golden")
-	if *recordAll {
-		if err := os.WriteFile(golden, []byte(newSide(t, realPM2(t)).client()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	realPM2(t) // its client
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := newSide(t, []string{build(t)}).client(); got != string(want) {
-		t.Errorf("with tend:\n%s\nwith PM2:\n%s", got, want)
+	tend := build(t)
+	for _, program := range []string{"client", "rest"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			golden := filepath.Join("testdata", "api", program+".golden")
+			if *recordAll {
+				text, ok := newSide(t, realPM2(t)).client(program)
+				if !ok { // what PM2 did not do is no measure
+					t.FailNow()
+				}
+				if err := os.WriteFile(golden, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			realPM2(t) // its client
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := newSide(t, []string{tend}).client(program); got != string(want) {
+				t.Error(cmp.Diff(string(want), got))
+			}
+		})
 	}
 }
 
-// client runs the program beside a daemon of the side, and gives what it prints.
-func (s *side) client() string {
+// client runs the program beside a daemon of the side, and gives what it prints and
+// whether that was all.
+func (s *side) client(program string) (out string, ok bool) {
 	s.t.Helper()
 	if err := os.CopyFS(filepath.Join(s.dir, "api"), os.DirFS("testdata/api")); err != nil {
 		s.t.Fatal(err)
@@ -37,13 +50,13 @@ func (s *side) client() string {
 	s.pm2("ls")
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, proctest.FirstNode(s.t).Path, "client.js")
+	cmd := exec.CommandContext(ctx, proctest.FirstNode(s.t).Path, program+".js")
 	cmd.Dir = filepath.Join(s.dir, "api")
 	cmd.Env = append(s.env, "PM2_HOME="+filepath.Join(s.dir, "home", ".pm2"), "PM2_SILENT=true",
 		"PM2_MODULE="+filepath.Join(os.Getenv("TEND_TEST_MODULES"), "pm2"))
-	out, err := cmd.CombinedOutput()
+	text, err := cmd.CombinedOutput()
 	if err != nil {
-		s.t.Errorf("%v\n%s", err, out)
+		s.t.Errorf("%v\n%s", err, text)
 	}
-	return string(out)
+	return string(text), err == nil
 }

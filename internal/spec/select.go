@@ -23,7 +23,7 @@ type Entry struct {
 // list, and a NotFound fault when there is none. In this order target is:
 // "all", modules apart; "/regex/" over names; for a word, a name or the path of a script
 // (relative to cwd), else a namespace; for a number, a name, else a namespace,
-// else an id.
+// else an id; for "id:7" that id, and nothing else.
 func Select(list []Entry, target, cwd string) ([]int, error) {
 	if IsConfig(target) {
 		return nil, configFault(target)
@@ -51,6 +51,9 @@ func Select(list []Entry, target, cwd string) ([]int, error) {
 // readings are what a target may mean, the first that finds anything counting.
 func readings(target, cwd string) []func(Entry) bool {
 	named := func(e Entry) bool { return e.Name == target }
+	if id, ok := byID(target); ok {
+		return []func(Entry) bool{func(e Entry) bool { return e.ID == id }, named}
+	}
 	spaced := func(e Entry) bool { return e.Namespace == target }
 	if id, ok := number(target); ok {
 		return []func(Entry) bool{named, spaced, func(e Entry) bool { return e.ID == id }}
@@ -87,6 +90,11 @@ func Known(list []Entry, word string) []int {
 	if word == "all" {
 		return pick(list, func(e Entry) bool { return !e.Module })
 	}
+	if id, ok := byID(word); ok {
+		if ids := pick(list, func(e Entry) bool { return e.ID == id }); len(ids) > 0 {
+			return ids
+		}
+	}
 	if ids := pick(list, func(e Entry) bool { return e.Name == word }); len(ids) > 0 {
 		return ids
 	}
@@ -99,6 +107,17 @@ func Known(list []Entry, word string) []int {
 		return pick(list, func(e Entry) bool { return e.ID == id })
 	}
 	return nil
+}
+
+// ByID is the target that means an id, also where an app has it for a name.
+func ByID(id int) string { return "id:" + strconv.Itoa(id) }
+
+func byID(target string) (id int, ok bool) {
+	text, ok := strings.CutPrefix(target, "id:")
+	if ok {
+		id, ok = number(text)
+	}
+	return id, ok
 }
 
 // Regex returns the expression of a target written "/expression/".
@@ -165,6 +184,9 @@ func unknown(list []Entry, target string) error {
 	remedy := "tend ls shows what there is."
 	if near := Nearest(target, names); near != "" {
 		remedy = fmt.Sprintf("Did you mean %s? tend ls shows what there is.", near)
+	}
+	if id, ok := byID(target); ok {
+		return &fault.Error{Code: fault.NotFound, Message: fmt.Sprintf("no process has the id %d", id), Remedy: remedy}
 	}
 	return &fault.Error{Code: fault.NotFound, Message: fmt.Sprintf("no app, namespace or id %q", target), Remedy: remedy}
 }

@@ -32,6 +32,8 @@ func TestSelect(t *testing.T) {
 		{"455", []int{2}},
 		{"2", []int{4}}, // a namespace before an id
 		{"3", []int{3}},
+		{"id:2", []int{2}}, // and nothing else
+		{"id:0", []int{0}},
 		{"/o-[1,2]/", []int{4}},
 		{"/^we/", []int{0, 1}},
 	} {
@@ -46,6 +48,9 @@ func TestSelect(t *testing.T) {
 		{"wbe", fault.NotFound},
 		{"9", fault.NotFound},
 		{"-1", fault.NotFound},
+		{"id:9", fault.NotFound},
+		{"id:", fault.NotFound},
+		{"id:-1", fault.NotFound},
 		{"/zzz/", fault.NotFound},
 		{"/(/", fault.Invalid},
 		{"app.json", fault.Unsupported},
@@ -64,7 +69,7 @@ func TestSelect(t *testing.T) {
 
 func TestKnown(t *testing.T) {
 	for word, want := range map[string][]int{
-		"web": {0, 1}, "jobs": {2, 3}, "3": {3}, "455": {2}, "app.js": nil, "./web": nil, "ls": nil, "7": nil,
+		"web": {0, 1}, "jobs": {2, 3}, "3": {3}, "455": {2}, "app.js": nil, "./web": nil, "ls": nil, "7": nil, "id:2": {2}, "id:9": nil,
 		"all": {0, 1, 2, 3, 4},
 	} {
 		if got := Known(entries, word); !slices.Equal(got, want) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
@@ -206,12 +207,19 @@ func (s *Supervisor) Reset(ctx context.Context, req spec.Act) (event.Outcome, er
 	return s.each(ctx, "reset", req, func(l *loop, _ *wait, sl *slot) { l.step(sl, lifecycle.Reset{}) })
 }
 
-// Annotate lays Options.Shown over the declarations of target; the processes go on.
+// Annotate lays Options.Shown over the declarations of target, and turns Options.Watch
+// on or off, or with ToggleWatch the other way round; the processes go on.
 func (s *Supervisor) Annotate(ctx context.Context, req spec.Act) (event.Outcome, error) {
-	return s.each(ctx, "annotate", req, func(l *loop, _ *wait, sl *slot) {
+	return s.each(ctx, "annotate", req, func(l *loop, w *wait, sl *slot) {
 		sl.spec = sl.spec.Annotated(req.Options.Shown)
+		if on := req.Options.Watch; on != nil || req.Options.ToggleWatch {
+			sl.spec.Watch.On = on != nil && *on || on == nil && !sl.spec.Watch.On
+			l.watch(sl, time.Now())
+			w.awaitWatch(sl)
+		}
 		sl.specKept = false
 		l.remember(sl)
+		l.tell(sl, event.Changed)
 	})
 }
 

@@ -102,6 +102,43 @@ func TestWatchIsDeclared(t *testing.T) {
 	})
 }
 
+// Watching is turned on and off while the process goes on.
+func TestAnnotateTurnsWatching(t *testing.T) {
+	run(t, func(b *bench) {
+		b.start("web", 0)
+		gen := b.get(0).Gen
+		for i, step := range []struct {
+			change func(*spec.Options)
+			on     bool
+		}{
+			{withWatch, true}, {withWatch, true},
+			{func(o *spec.Options) { o.ToggleWatch = true }, false},
+			{func(o *spec.Options) { o.ToggleWatch = true }, true},
+			{func(o *spec.Options) { o.Watch = ptr(false) }, false},
+			{func(o *spec.Options) { o.Shown = map[string]any{"a": 1} }, false},
+		} {
+			req := act("web")
+			step.change(&req.Options)
+			if _, err := b.sup.Annotate(b.ctx, req); err != nil {
+				t.Fatal(err)
+			}
+			in := b.get(0)
+			if _, ok := b.lookout.request(0); ok != step.on || in.Watch != step.on || in.Gen != gen {
+				t.Errorf("step %d: watched %v, %+v", i, ok, in)
+			}
+		}
+		req := act("web")
+		withWatch(&req.Options)
+		if _, err := b.sup.Annotate(b.ctx, req); err != nil {
+			t.Fatal(err)
+		}
+		b.crash()
+		if in := b.get(0); !in.Watch {
+			t.Error("the next daemon does not watch")
+		}
+	})
+}
+
 func TestChangedFilesReplace(t *testing.T) {
 	run(t, func(b *bench) {
 		var events []event.Event
