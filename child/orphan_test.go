@@ -23,6 +23,7 @@ func reap([]string) int {
 		fmt.Println(err)
 		return 1
 	}
+	var orphans child.Reaper
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
 	var wg sync.WaitGroup
@@ -47,7 +48,7 @@ func reap([]string) int {
 	}()
 	late := time.After(30 * time.Second)
 	for started := true; ; {
-		if err := child.ReapOrphans(); err != nil {
+		if _, err := orphans.Collect(); err != nil {
 			fmt.Println(err)
 			return 1
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 // A child started by syscall.ForkExec alone is taken for an orphan.
 type Reaper struct {
 	// Reaped, unless nil, is called for each orphan after it was collected, by Run
-	// and one at a time. The number may be another's by then.
+	// or Collect, one at a time. The number may be another's by then.
 	Reaped func(pid int, exit Exit)
 }
 
@@ -57,7 +58,7 @@ func (r *Reaper) Run(ctx context.Context) error {
 			pause = firstLook
 		case <-again.C:
 		}
-		left, err := r.reap()
+		left, err := r.Collect()
 		if err != nil {
 			return fmt.Errorf("reap orphans: %w", err)
 		}
@@ -68,36 +69,76 @@ func (r *Reaper) Run(ctx context.Context) error {
 	}
 }
 
-// reap collects the orphans that have ended. left tells that others have, which
-// are somebody's.
-func (r *Reaper) reap() (left bool, err error) {
-	var reader procs.Reader
-	self, err := reader.Stat(os.Getpid())
-	if err != nil {
-		return false, err
-	}
-	pids, err := reader.Children(&self, nil)
-	if err != nil { // a kernel that does not list them
-		if pids, err = sys.Children(); err != nil {
+// Collect collects the orphans that have ended by now. left tells that other children
+// have, which somebody outside this package waits for, or does not. It is what Run
+// does upon each SIGCHLD, for programs that have a loop of their own.
+func (r *Reaper) Collect() (left bool, err error) {
+	// No fork is under way: whoever is not listed was not started here.
+	own.forking.Lock()
+	defer own.forking.Unlock()
+	for again := true; again; { // the list may lack some while it changes
+		pids, err := listed()
+		if err != nil {
 			return false, err
 		}
-	}
-	for _, pid := range pids {
-		if !sys.ChildEnded(pid) {
-			continue
-		}
-		status, taken, err := collectOrphan(pid)
-		switch {
-		case err != nil:
-			return left, err
-		case !taken:
-			left = true
-		case r.Reaped != nil:
-			r.Reaped(pid, ExitOf(status))
+		again, left = false, false
+		for _, pid := range pids {
+			if _, started := own.list.Load(pid); started || !sys.ChildEnded(pid) {
+				continue
+			}
+			status, taken, err := collectOrphan(pid)
+			if err != nil {
+				return left, err
+			}
+			if !taken {
+				left = true
+				continue
+			}
+			again = true
+			if r.Reaped != nil {
+				r.Reaped(pid, ExitOf(status))
+			}
 		}
 	}
 	return left, nil
 }
+
+// listed are the children of this process.
+func listed() ([]int, error) {
+	var r procs.Reader
+	self, err := r.Stat(os.Getpid())
+	if err == nil {
+		var pids []int
+		if pids, err = r.Children(&self, nil); err == nil {
+			return pids, nil
+		}
+	}
+	return sys.Children() // a kernel that does not list them
+}
+
+// children are those that this package has started and not reaped: the kernel keeps
+// one such list for a process, so there is one here. Every other child is an orphan
+// that the kernel gave it.
+type children struct {
+	forking sync.RWMutex // held for reading from before a fork until its child is listed
+	list    sync.Map     // of pid to *Process
+}
+
+var own children
+
+// start has fork make p, and lists it.
+func (c *children) start(p *Process, fork func() (pid int, err error)) (int, error) {
+	c.forking.RLock()
+	defer c.forking.RUnlock()
+	pid, err := fork()
+	if err == nil {
+		c.list.Store(pid, p)
+	}
+	return pid, err
+}
+
+// reaped takes p off the list, unless another child has its number by now.
+func (c *children) reaped(p *Process) { c.list.CompareAndDelete(p.pid, p) }
 
 // collectOrphan reaps a child that has ended if it is nobody's here. The descriptor
 // keeps the number from meaning another meanwhile.

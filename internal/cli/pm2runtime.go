@@ -66,15 +66,24 @@ func runFront(ctx context.Context, args []string, stdio IO, p PM2, d *dialect) i
 
 // runtimeFlags are the options that pm2-runtime has and pm2 has not.
 var runtimeFlags = []pm2Flag{
-	{name: "formatted"}, {name: "delay", value: "SECONDS"}, {name: "no-auto-exit"}, {name: "watch"},
-	{name: "secret", value: "KEY", optional: true, ignored: true}, {name: "public", value: "KEY", optional: true, ignored: true},
-	{name: "machine-name", value: "NAME", optional: true, ignored: true}, {name: "web", value: "PORT", optional: true, ignored: true},
+	{name: "formatted"},
+	{name: "delay", value: "SECONDS"},
+	{name: "no-auto-exit"},
+	{name: "watch"},
+	{name: "secret", value: "KEY", optional: true, ignored: true},
+	{name: "public", value: "KEY", optional: true, ignored: true},
+	{name: "machine-name", value: "NAME", optional: true, ignored: true},
+	{name: "web", value: "PORT", optional: true, ignored: true},
 }
 
 // devFlags are the options that pm2-dev has and pm2 has not.
 var devFlags = []pm2Flag{
-	{name: "timestamp"}, {name: "ignore", value: "FILES", optional: true}, {name: "post-exec", value: "COMMAND", optional: true},
-	{name: "silent-exec"}, {name: "test-mode"}, {name: "auto-exit"},
+	{name: "timestamp"},
+	{name: "ignore", value: "FILES", optional: true},
+	{name: "post-exec", value: "COMMAND", optional: true},
+	{name: "silent-exec"},
+	{name: "test-mode"},
+	{name: "auto-exit"},
 }
 
 var foregroundUsages = map[string]string{

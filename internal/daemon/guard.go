@@ -52,6 +52,7 @@ type Guard struct {
 	stops   []func()     // of what runs, the last first
 	former  map[int]bool // children that this process had before
 	exits   chan os.Signal
+	reaper  child.Reaper
 
 	leave sync.Once
 	down  chan struct{} // closed when every app is stopped
@@ -98,7 +99,7 @@ func (g *Guard) adopt(ctx context.Context) {
 	signal.Notify(g.exits, syscall.SIGCHLD)
 	stop := g.running.start(ctx, "orphans", func(ctx context.Context) error {
 		for {
-			if err := child.ReapOrphans(); err != nil {
+			if _, err := g.reaper.Collect(); err != nil {
 				g.log.Print(err)
 			}
 			select {
@@ -193,7 +194,7 @@ func (g *Guard) Close(ctx context.Context) error {
 // sweep ends what the apps left behind.
 func (g *Guard) sweep() {
 	keeper.Sweep(g.exits, func() []int {
-		if err := child.ReapOrphans(); err != nil {
+		if _, err := g.reaper.Collect(); err != nil {
 			g.log.Print(err)
 		}
 		pids, err := sys.Children()

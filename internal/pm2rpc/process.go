@@ -162,4 +162,3 @@ func offers(in event.Instance, name json.RawMessage) bool {
 		return json.Unmarshal(raw, &action) == nil && bytes.Equal(action.Name, name)
 	})
 }
-

@@ -111,7 +111,8 @@ func TestAnnotateTurnsWatching(t *testing.T) {
 			change func(*spec.Options)
 			on     bool
 		}{
-			{withWatch, true}, {withWatch, true},
+			{withWatch, true},
+			{withWatch, true},
 			{func(o *spec.Options) { o.ToggleWatch = true }, false},
 			{func(o *spec.Options) { o.ToggleWatch = true }, true},
 			{func(o *spec.Options) { o.Watch = ptr(false) }, false},

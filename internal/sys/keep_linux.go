@@ -49,22 +49,6 @@ func Reap() (pid int, status syscall.WaitStatus, more bool, err error) {
 	}
 }
 
-// ReapChild collects the child pid if it has ended, without waiting.
-func ReapChild(pid int) (ended bool, err error) {
-	for {
-		got, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-		switch err {
-		case nil:
-			return got == pid, nil
-		case syscall.EINTR:
-		case syscall.ECHILD: // somebody else was faster
-			return false, nil
-		default:
-			return false, os.NewSyscallError("wait4", err)
-		}
-	}
-}
-
 // SignalChild sends sig to a child that the caller has not reaped yet: until
 // then its pid cannot belong to anyone else.
 func SignalChild(pid int, sig syscall.Signal) error {

@@ -18,7 +18,6 @@ func Subreaper() error                                    { return ErrUnsupporte
 func NoSubreaper() error                                  { return ErrUnsupported }
 func PacketPair(string) (a, b *os.File, err error)        { return nil, nil, ErrUnsupported }
 func Reap() (int, syscall.WaitStatus, bool, error)        { return 0, 0, false, ErrUnsupported }
-func ReapChild(int) (bool, error)                         { return false, ErrUnsupported }
 func SignalChild(int, syscall.Signal) error               { return ErrUnsupported }
 func Children() ([]int, error)                            { return nil, ErrUnsupported }
 func CloseOnExecFrom(int) error                           { return ErrUnsupported }
