@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -141,6 +142,9 @@ func (v *vigil) heard(ctx context.Context, ev event.Event) {
 
 // watch starts the apps and returns when they have ended, or are to end.
 func (v *vigil) watch(ctx context.Context, signals <-chan os.Signal, news <-chan event.Event) error {
+	if ev, ok := <-news; ok { // the first: from here on all is seen
+		v.heard(ctx, ev)
+	}
 	started := make(chan error, 1)
 	v.tasks.Go(func() { started <- v.start(ctx, v.guard) })
 	for over := false; !over; {
@@ -268,10 +272,11 @@ func runRun(ctx context.Context, c *command, o operands) error {
 
 // starting is what is to be started.
 type starting struct {
-	words []spec.Start
-	files []spec.Apply
-	names []string // one for each app
-	many  bool     // more than one process
+	words     []spec.Start
+	files     []spec.Apply
+	names     []string // one for each app
+	processes []string // one for each process that is counted
+	many      bool     // more than one process
 }
 
 // toStart is what words ask for, where they are no files with opts.
@@ -305,6 +310,13 @@ func (s *starting) add(o spec.Options, word string) {
 		name = *o.Name
 	}
 	s.names = append(s.names, name)
+	n := 1
+	if o.Instances != nil {
+		if given, err := strconv.Atoi(*o.Instances); err == nil && given > 0 {
+			n = given
+		}
+	}
+	s.processes = append(s.processes, slices.Repeat([]string{name}, n)...)
 	s.many = s.many || len(s.names) > 1 || o.Instances != nil && *o.Instances != "1"
 }
 

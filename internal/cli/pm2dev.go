@@ -126,7 +126,8 @@ func (t *devTeller) banner() {
 	}
 	t.told = true
 	t.c.say("--- PM2 development mode ------------------------------------------------------\n")
-	t.c.say("Apps started         : %s\n", clean(strings.Join(t.s.names, ",")))
+	t.c.say("Apps started         : %s\n", clean(strings.Join(t.s.processes, ",")))
+	t.c.say("Processes started    : %d\n", len(t.s.processes))
 	t.c.say("Watch and Restart    : Enabled\n")
 	t.c.say("Ignored folder       : %s\n", clean(strings.Join(t.ignored, ",")))
 	if cmd := t.c.values.text("post-exec"); cmd != nil {

@@ -225,7 +225,7 @@ func (c *command) runtimeConsole(s starting) Console {
 // head is what stands before a line that who wrote, as wide as the widest by name.
 func (s starting) head(who string, name func(int, string) string) string {
 	widest := width(who)
-	for i, app := range s.names {
+	for i, app := range s.processes {
 		widest = max(widest, width(name(i, app)))
 	}
 	return pad(cell{who, ""}, widest, false, paintNot) + "  | "

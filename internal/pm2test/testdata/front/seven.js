@@ -1,0 +1,1 @@
+console.log('x'); setTimeout(() => process.exit(7), 300)

@@ -1,0 +1,1 @@
+module.exports = { apps: [{ name: 'longername', script: 'ok.js', instances: 2 }] }
