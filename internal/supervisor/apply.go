@@ -89,8 +89,9 @@ type plan struct {
 	stay   []*slot
 	create []spec.App
 	excess []*slot
-	fewer  string // a warning about their number
-	anew   bool   // all must have ended before one can start
+	from   map[int]spec.App // of a reload: what those that stay had before
+	fewer  string           // a warning about their number
+	anew   bool             // all must have ended before one can start
 }
 
 // plan says what a request means now. It changes nothing.
@@ -255,7 +256,7 @@ func (l *loop) beginAnew(p *plan, w *wait) {
 		}
 		for _, sl := range p.stay {
 			if sl.deleted || sl.state.Goal == lifecycle.Up {
-				w.finish(&fault.Error{Code: fault.Conflict, Op: w.op + " " + sl.label(), Message: "it was started again or deleted meanwhile", Remedy: "Apply the file once more."})
+				w.finish(&fault.Error{Code: fault.Conflict, Op: w.op + " " + sl.label(), Message: "it was started again or deleted meanwhile", Remedy: "Give the command once more."})
 				return
 			}
 		}

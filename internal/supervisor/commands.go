@@ -139,15 +139,23 @@ func (s *Supervisor) restart(ctx context.Context, op string, ids []int, req spec
 		if err == nil {
 			err = l.depends(specs)
 		}
+		var moved []*plan
+		if err == nil {
+			moved, list, err = l.moving(list, specs)
+		}
 		if err != nil {
 			return during(op+" "+req.Target, err)
+		}
+		l.keepMoved(moved, false)
+		for _, p := range moved {
+			l.beginAnew(p, w)
 		}
 		for _, sl := range list {
 			if a, ok := specs[sl.id]; ok {
 				l.respecKept(sl, a)
 			}
 		}
-		for _, sl := range l.living(ids) {
+		for _, sl := range list {
 			w.awaitWatch(sl)
 			if p := sl.state.Phase; op == "start" && (p == lifecycle.Stopped || p == lifecycle.Failed) {
 				w.start(sl)

@@ -44,14 +44,31 @@ func (l *loop) keepRolled(r *roll) {
 		if len(r.core.In(lifecycle.Replaced)) < len(r.core.Slots) {
 			return // some have not gone back
 		}
-		l.past[r.app] = l.past[r.app][:max(0, len(l.past[r.app])-1)]
-		l.rememberPast(r.app)
+		l.dropPast(r.app)
 		return
 	}
 	for _, id := range r.core.In(lifecycle.Replaced) {
 		if a, ok := r.from[id]; ok {
 			l.keepPast(a)
 			return
+		}
+	}
+}
+
+// dropPast forgets the newest declaration of the app's past.
+func (l *loop) dropPast(app string) {
+	l.past[app] = l.past[app][:max(0, len(l.past[app])-1)]
+	l.rememberPast(app)
+}
+
+// keepMoved is [loop.keepRolled] for apps all of whose processes were ended first.
+func (l *loop) keepMoved(moved []*plan, back bool) {
+	for _, p := range moved {
+		name, was := p.stay[0].spec.Name, p.from[p.stay[0].id]
+		if back {
+			l.dropPast(name)
+		} else {
+			l.keepPast(was)
 		}
 	}
 }

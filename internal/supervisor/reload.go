@@ -28,10 +28,10 @@ type roll struct {
 
 // Reload replaces the processes of target by a new generation, app by app side
 // by side, within an app Parallel at a time. A new worker is up before the old
-// one drains; what is not in cluster mode is restarted. Where a new process
-// does not come up the old one stays and the roll ends there; those that have
-// got another declaration go back to theirs. With Canary, so many serve beside
-// the old ones first, For a while.
+// one drains; what is not in cluster mode is restarted, and so are all at once that
+// get another mode. Where a new process does not come up the old one stays and
+// the roll ends there; those that have got another declaration go back to theirs.
+// With Canary, so many serve beside the old ones first, For a while.
 func (s *Supervisor) Reload(ctx context.Context, req spec.Act) (event.Outcome, error) {
 	ids, err := s.targets(ctx, "reload", req)
 	if err != nil {
@@ -87,7 +87,8 @@ func (l *loop) siblings(ids []int) (all []int) {
 func (s *Supervisor) roll(
 	ctx context.Context, op string, ids []int, req spec.Act, declared func(*loop) (map[int]spec.App, error),
 ) (event.Outcome, error) {
-	return s.command(ctx, op, func(l *loop, w *wait) error {
+	var moved []*plan
+	out, err := s.command(ctx, op, func(l *loop, w *wait) error {
 		w.whole = true
 		w.warnInstances(req.Options)
 		list := l.living(ids)
@@ -102,8 +103,17 @@ func (s *Supervisor) roll(
 		if err == nil {
 			specs, err = declared(l)
 		}
+		if err == nil {
+			moved, list, err = l.moving(list, specs)
+		}
+		if err == nil && len(moved) > 0 && req.Canary > 0 {
+			err = &fault.Error{Code: fault.Invalid, Field: "canary", Message: "old and new cannot have the same sockets", Remedy: "Leave --canary out."}
+		}
 		if err != nil {
 			return during(op+" "+req.Target, err)
+		}
+		for _, p := range moved {
+			l.beginAnew(p, w)
 		}
 		for _, r := range l.rollsOf(w, list, req) {
 			r.specs, r.past, r.core.Back = specs, op == "rollback", len(specs) > 0
@@ -111,6 +121,13 @@ func (s *Supervisor) roll(
 		}
 		return nil
 	})
+	if len(moved) == 0 {
+		return out, err
+	}
+	if err != nil {
+		return out, s.takeBack(ctx, moved, err)
+	}
+	return out, s.ask(ctx, func(l *loop) { l.keepMoved(moved, op == "rollback") })
 }
 
 // rollable refuses what makes no sense for one of list.
