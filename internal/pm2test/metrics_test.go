@@ -12,6 +12,7 @@ import (
 // A Node app has the metrics in its record that PM2's agent gives it there: the same names,
 // types, units and kinds of values.
 func TestMetricsAsPM2(t *testing.T) {
+	t.Parallel()
 	want := newSide(t, realPM2(t)).metrics()
 	got := newSide(t, []string{build(t)}).metrics()
 	if got != want {

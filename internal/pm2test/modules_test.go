@@ -24,6 +24,7 @@ const modulesScript = "modules"
 // What PM2 cannot do, or does worse: folders and tarballs, and a module that does not come
 // up leaves the former one.
 func TestModulesFromFolders(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("no npm")
 	}
