@@ -35,8 +35,13 @@ func OptionsOf(o *Object) spec.Options {
 		}
 		return nil
 	}
+	var module *string
+	if on := flagOf(o, "pmx_module"); on != nil && *on {
+		module = text("name")
+	}
 	return spec.Options{
-		Name: text("name"), Namespace: text("namespace"), Mode: text("exec_mode"), Cwd: text("pm_cwd"),
+		Module: module,
+		Name:   text("name"), Namespace: text("namespace"), Mode: text("exec_mode"), Cwd: text("pm_cwd"),
 		Interpreter: text("exec_interpreter"), LogDate: text("log_date_format"), InstanceVar: text("instance_var"),
 		OutFile: unnumbered(o, "pm_out_log_path", ".log"), ErrorFile: unnumbered(o, "pm_err_log_path", ".log"),
 		LogFile: unnumbered(o, "pm_log_path", ".log"), LogType: text("log_type"),

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +16,7 @@ import (
 // Programs that require pm2 see the same of tend as they saw of PM2.
 func TestAPI(t *testing.T) {
 	tend := build(t)
-	for _, program := range []string{"client", "rest"} {
+	for _, program := range []string{"client", "rest", modulesScript} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			golden := filepath.Join("testdata", "api", program+".golden")
@@ -47,6 +48,9 @@ func (s *side) client(program string) (out string, ok bool) {
 	if err := os.CopyFS(filepath.Join(s.dir, "api"), os.DirFS("testdata/api")); err != nil {
 		s.t.Fatal(err)
 	}
+	if program == modulesScript {
+		s.serveModules()
+	}
 	s.pm2("ls")
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)
 	defer cancel()
@@ -58,5 +62,19 @@ func (s *side) client(program string) (out string, ok bool) {
 	if err != nil {
 		s.t.Errorf("%v\n%s", err, text)
 	}
-	return string(text), err == nil
+	return marked(string(text)), err == nil
+}
+
+// marked are the lines that begin with a mark, or all where none does.
+func marked(text string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "| ") {
+			kept.WriteString(line)
+		}
+	}
+	if kept.Len() == 0 {
+		return text
+	}
+	return kept.String()
 }

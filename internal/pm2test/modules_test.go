@@ -25,9 +25,6 @@ const modulesScript = "modules"
 // up leaves the former one.
 func TestModulesFromFolders(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("npm"); err != nil {
-		t.Skip("no npm")
-	}
 	s := newSide(t, []string{build(t)})
 	registry := s.serveModules()
 	modules, err := filepath.Abs("testdata/modules")
@@ -80,7 +77,12 @@ type registry struct {
 	tarball            []byte
 }
 
+// serveModules gives the side a registry. Without npm the test is skipped.
 func (s *side) serveModules() *registry {
+	s.t.Helper()
+	if _, err := exec.LookPath("npm"); err != nil {
+		s.t.Skip("no npm")
+	}
 	r := &registry{}
 	r.set(s.t, "testdata/modules/mymod", "mymod", "1.2.3")
 	server := httptest.NewServer(r)
