@@ -217,7 +217,10 @@ func (c *command) each(
 		}
 		merge(&all, out)
 	}
-	return c.conclude(ctx, svc, all)
+	if err := c.conclude(ctx, svc, all); err != nil || c.home == nil || !c.values.on("attach") {
+		return err
+	}
+	return c.attach(ctx, svc, all)
 }
 
 // conclude prints what a command did: as JSON, or the table of everything.

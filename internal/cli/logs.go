@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/logs"
 )
 
 // tailLines is how many lines of each file logs shows first.
@@ -71,6 +73,9 @@ type linePrinter struct {
 	out    *bufio.Writer
 	names  int // width of the widest "id|name"
 	format func(event.LogLine) error
+
+	stamp *logs.Stamp // nil for none
+	mark  string      // text to be highlighted; "" for none
 }
 
 func (c *command) linePrinter(ctx context.Context, svc api.Service) *linePrinter {
@@ -80,8 +85,13 @@ func (c *command) linePrinter(ctx context.Context, svc api.Service) *linePrinter
 		p.format = p.json
 	case c.values.on("raw"):
 		p.format = p.raw
+	case c.home != nil && c.values.on("format"):
+		p.format = p.keyed
 	default:
 		p.format = p.prefixed
+		if c.home != nil {
+			p.pm2Looks()
+		}
 		if snap, err := svc.List(ctx, event.Query{Brief: true}); err == nil {
 			for _, in := range snap.Instances {
 				p.names = max(p.names, width(prefix(in.ID, in.App)))
@@ -109,7 +119,16 @@ func (p *linePrinter) prefixed(line event.LogLine) error {
 	if line.Stream == "err" {
 		shade = red
 	}
-	_, err := fmt.Fprintf(p.out, "%s%s\n", p.c.paint(shade, head), line.Text)
+	text := line.Text
+	if p.mark != "" && !line.At.IsZero() {
+		text = strings.ReplaceAll(text, p.mark, p.c.paint(marked, p.mark))
+	}
+	if p.stamp != nil && !line.At.IsZero() {
+		head = p.c.paint(dim, p.stamp.Text(line.At.Local())+" ") + p.c.paint(shade, head)
+	} else {
+		head = p.c.paint(shade, head)
+	}
+	_, err := fmt.Fprintf(p.out, "%s%s\n", head, text)
 	return err
 }
 

@@ -113,6 +113,9 @@ func pm2Reload(ctx context.Context, c *command, o operands) error {
 		return err
 	}
 	parallel := 2
+	if n, err := strconv.Atoi(c.env("PM2_CONCURRENT_ACTIONS")); err == nil && n > 0 {
+		parallel = n
+	}
 	if n := c.values.number("parallel"); n != nil {
 		parallel = max(1, *n)
 	}

@@ -92,11 +92,11 @@ var pm2FlagList = []pm2Flag{
 	{name: "deep-monitoring", shown: "deep_monitoring"},
 	{name: "safe", value: "TIME", optional: true},
 	{name: "tarball", ignored: true},
-	{name: "attach", ignored: true},
+	{name: "attach"},
 	{name: "wait-ip", ignored: true},
-	{name: "format", ignored: true},
-	{name: "timestamp", value: "FORMAT", optional: true, ignored: true},
-	{name: "highlight", value: "TEXT", optional: true, ignored: true},
+	{name: "format"},
+	{name: "timestamp", value: "FORMAT", optional: true},
+	{name: "highlight", value: "TEXT", optional: true},
 	{name: "tree", short: "t", ignored: true},
 	{name: "silent", short: "s"},
 	{name: "no-color"},
@@ -204,4 +204,4 @@ func (c *command) unmade() error {
 }
 
 // pm2Own are options that only the name of pm2 has, and that do something.
-var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name"}
+var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight"}

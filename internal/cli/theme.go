@@ -15,6 +15,7 @@ const (
 	green  style = "32"
 	yellow style = "33"
 	cyan   style = "36"
+	marked style = "100" // found: on a grey ground
 )
 
 // palette are the colours that tell apps apart among log lines.

@@ -58,17 +58,24 @@ func (v *verb) check(args []string) error {
 
 // laterVerbs are commands of PM2 that tend does not have yet.
 var laterVerbs = []string{
-	"prettylist", "reloadLogs", "save",
-	"dump", "cleardump", "resurrect", "init", "ecosystem", "monitor", "unmonitor", "link",
+	"prettylist", "save",
+	"dump", "cleardump", "resurrect", "monitor", "unmonitor", "link",
 	"unlink", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
-	"module:generate", "package", "publish", "module:publish", "report", "open", "login", "logout",
-	"plus", "register", "logrotate", "slist", "sysinfos", "pull", "forward",
+	"module:generate", "package", "publish", "module:publish", "open", "login", "logout",
+	"plus", "register", "logrotate", "pull", "forward",
 	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
+}
+
+// unneeded are commands of PM2 for which tend has nothing to do, and why.
+var unneeded = map[string]string{
+	"save":      "There is nothing to save: the next daemon starts what was up. To have it start with the machine: tend startup",
+	"resurrect": "There is nothing to bring back: the daemon starts what was up. For what a PM2 has saved: tend import pm2",
+	"link":      "tend has no service of a vendor.",
 }
 
 // verbs are all commands, in the order of the help.
 func verbs() []verb {
-	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs)
+	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, otherVerbs)
 }
 
 var actingVerbs = []verb{

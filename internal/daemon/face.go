@@ -22,6 +22,7 @@ type face struct {
 	title   string // among the processes
 	profile spec.Profile
 	weigh   time.Duration // how often processes are weighed; 0 for as always
+	node    []string      // arguments for Node in fork mode
 	home    *pm2.Home     // nil for tend's own name
 }
 
@@ -37,7 +38,7 @@ func newFace(o Options) face {
 		return os.Getenv(key)
 	}
 	h := pm2.HomeOf(get, "")
-	f := face{title: h.Title(get), profile: h.Profile(get), home: &h, weigh: pm2.WorkerInterval(get)}
+	f := face{title: h.Title(get), profile: h.Profile(get), home: &h, weigh: pm2.WorkerInterval(get), node: pm2.NodeArgs(get)}
 	if who, err := user.Current(); err == nil {
 		f.profile.User = who.Username
 	}

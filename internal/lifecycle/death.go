@@ -172,7 +172,7 @@ func (m *step) delay(life Life) time.Duration {
 	first, last := firstDelay, lastDelay
 	if m.p.Backoff > 0 {
 		first, last = m.p.Backoff, max(m.p.Backoff, lastOwnDelay)
-		if m.stable(life) && m.uptime(life) >= ownReset {
+		if reset := m.p.BackoffReset; reset > 0 && m.uptime(life) >= reset || reset == 0 && m.stable(life) && m.uptime(life) >= ownReset {
 			m.s.Streak = 0
 		}
 	} else if m.p.Immediate || m.stable(life) {

@@ -20,6 +20,7 @@ type Policy struct {
 	MinUptime     time.Duration // shorter lives are unstable
 	RestartDelay  time.Duration // fixed pause before a restart; 0 for none
 	Backoff       time.Duration // first delay of the operator's own backoff; 0 for the built-in one
+	BackoffReset  time.Duration // uptime that ends the operator's own backoff; 0 for the built-in one
 	ListenTimeout time.Duration // how long it may take to become ready
 	Prove         time.Duration // who neither listens nor says ready is ready after staying up this long
 	MaxAge        time.Duration // a process that served so long, give or take a tenth, is recycled; 0 for never

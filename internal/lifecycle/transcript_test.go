@@ -165,6 +165,8 @@ func (pl *player) policy(t *testing.T, words []string) {
 			pl.p.RestartDelay = d
 		case "backoff":
 			pl.p.Backoff = d
+		case "backoffreset":
+			pl.p.BackoffReset = d
 		default:
 			t.Fatalf("unknown policy %q", w)
 		}

@@ -208,3 +208,12 @@ func padded(dst []byte, n, width int) []byte {
 	}
 	return strconv.AppendInt(dst, int64(n), 10)
 }
+
+// Stamp writes times in a format of such tokens.
+type Stamp struct{ s *stamper }
+
+// NewStamp is a Stamp; not for several goroutines at once.
+func NewStamp(format string) *Stamp { return &Stamp{newStamper(format)} }
+
+// Text is t in the format.
+func (s *Stamp) Text(t time.Time) string { return string(s.s.format(nil, t)) }

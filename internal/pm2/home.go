@@ -63,12 +63,16 @@ func (h Home) Profile(get func(string) string) spec.Profile {
 		PM2: true, LogDir: h.Logs, PIDDir: h.PIDs,
 		StopMessage: get("PM2_KILL_USE_MESSAGE") != "", InstanceVar: get("PM2_PROCESS_INSTANCE_VAR"),
 		KillTimeout: millis(get("PM2_KILL_TIMEOUT")), ListenTimeout: millis(get("PM2_GRACEFUL_LISTEN_TIMEOUT")),
+		BackoffReset: millis(get("EXP_BACKOFF_RESET_TIMER")),
 	}
 	if sig := strings.ToUpper(get("PM2_KILL_SIGNAL")); strings.HasPrefix(sig, "SIG") {
 		p.StopSignal = sig
 	}
 	return p
 }
+
+// NodeArgs are arguments that Node gets for every app in fork mode.
+func NodeArgs(get func(string) string) []string { return strings.Fields(get("PM2_NODE_OPTIONS")) }
 
 // WorkerInterval is how often the memory of processes is looked at, 0 for not said.
 func WorkerInterval(get func(string) string) time.Duration { return millis(get("PM2_WORKER_INTERVAL")) }

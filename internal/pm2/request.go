@@ -90,6 +90,9 @@ func savedRequest(o *Object, word string, opts spec.Options, shown []string) (sp
 	caller := spec.Caller{Cwd: fmt.Sprint(o.Get("pm_cwd"))}
 	if env, ok := o.Get("env").(*Object); ok {
 		for _, key := range env.Keys() {
+			if _, bare := env.Get(key).(*Object); bare && key == *opts.Name {
+				continue // PM2's own: nothing is stored for the app
+			}
 			if value, ok := variable(env.Get(key)); ok {
 				caller.Env = append(caller.Env, key+"="+value)
 			}

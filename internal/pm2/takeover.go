@@ -57,10 +57,9 @@ func foreign(o *Object, h Home) Foreign {
 	f.Up = slices.Contains([]any{"online", "launching", "one-launch-status", "waiting restart", "stopping"}, o.Get("status"))
 	f.Request = req
 	opts := &f.Request.Options
-	conf := slices.Index(f.Request.Caller.Env, f.Name+"={}") // nothing is stored for it by pm2 set
 	f.Request.Caller.Env = slices.DeleteFunc(f.Request.Caller.Env, func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(pm2Own, key) || key == f.Name && conf >= 0
+		return slices.Contains(pm2Own, key)
 	})
 	for _, path := range []**string{&opts.OutFile, &opts.ErrorFile} {
 		if *path != nil && filepath.Dir(**path) == h.Logs {

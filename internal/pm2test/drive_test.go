@@ -148,6 +148,8 @@ func (s *side) line(line string) []string {
 		return s.command(env, words[1:])
 	case "do": // what comes of it takes its time, see until
 		return []string{"exit " + strconv.Itoa(s.with(env, words[2:]).code)}
+	case "follow":
+		return s.follow(env, words[2:])
 	case "saw":
 		return s.saw(number(words[1]), len(words) > 2)
 	case "files":

@@ -45,7 +45,11 @@ func (l *life) program() (path, argv0 string, args []string) {
 	case app.Interpreter == "":
 		return app.Script, "", app.Args
 	}
-	args = slices.Concat(l.preload(), app.InterpreterArgs, []string{app.Script}, app.Args)
+	args = slices.Concat(l.preload(), app.InterpreterArgs)
+	if app.Runtime == spec.Node && app.Mode == spec.Fork {
+		args = append(args, l.r.options.NodeArgs...)
+	}
+	args = append(append(args, app.Script), app.Args...)
 	if app.Runtime == spec.Node {
 		// As typed in a shell: ps shows "node /srv/app.js". Not so for others: a
 		// Python finds its virtual environment by the path it is called by.

@@ -29,8 +29,9 @@ type Options struct {
 	// goroutines, but for one key from one at a time, in order.
 	Report func(Key, Report)
 
-	Preload string // path of cluster.Preload, for Node workers; "" for none
-	Metrics string // path of Metrics, for Node apps; "" for none
+	NodeArgs []string // for Node in fork mode, behind the app's own
+	Preload  string   // path of cluster.Preload, for Node workers; "" for none
+	Metrics  string   // path of Metrics, for Node apps; "" for none
 
 	Groups *cgroup.Groups // of processes with limits
 

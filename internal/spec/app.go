@@ -50,10 +50,11 @@ type App struct {
 	LogMode   string `json:"log_mode,omitempty"`        // "" or "raw": O_APPEND files given to the child
 
 	Autorestart    bool          `json:"autorestart"`
-	MaxRestarts    int           `json:"max_restarts"`  // unstable restarts before Failed; default 16
-	MinUptime      time.Duration `json:"min_uptime"`    // shorter lives count as unstable; default 1s
-	RestartDelay   time.Duration `json:"restart_delay"` // fixed pause before every restart; default 0
-	Backoff        time.Duration `json:"backoff"`       // first delay of the exponential backoff; 0 uses the built-in one
+	MaxRestarts    int           `json:"max_restarts"`            // unstable restarts before Failed; default 16
+	MinUptime      time.Duration `json:"min_uptime"`              // shorter lives count as unstable; default 1s
+	RestartDelay   time.Duration `json:"restart_delay"`           // fixed pause before every restart; default 0
+	BackoffReset   time.Duration `json:"backoff_reset,omitempty"` // uptime that ends it; 0 for the built-in one
+	Backoff        time.Duration `json:"backoff"`                 // first delay of the exponential backoff; 0 uses the built-in one
 	StopExitCodes  []int         `json:"stop_exit_codes,omitempty"`
 	MaxMemory      uint64        `json:"max_memory_restart,omitempty"` // bytes of a process tree above which it is replaced; 0 for any
 	HangTimeout    time.Duration `json:"hang_timeout,omitempty"`       // a process that shows no sign of life for so long is killed; 0 for never

@@ -23,6 +23,7 @@ type Profile struct {
 	KillTimeout   time.Duration
 	ListenTimeout time.Duration
 	InstanceVar   string
+	BackoffReset  time.Duration
 }
 
 // PM2ListenTimeout is how long PM2 waits for a process to listen or be ready.
@@ -38,7 +39,8 @@ func (p Profile) defaults() App {
 		Autorestart: true, MaxRestarts: DefaultMaxRestarts, MinUptime: DefaultMinUptime,
 		KillTimeout: cmp.Or(p.KillTimeout, DefaultKillTimeout), Drain: true, DrainTimeout: DefaultDrainTimeout, TreeKill: true,
 		StopSignal: p.StopSignal, StopMessage: p.StopMessage,
-		InstanceVar: cmp.Or(p.InstanceVar, DefaultInstanceVar), PM2: p.PM2, Username: p.User,
+		BackoffReset: p.BackoffReset,
+		InstanceVar:  cmp.Or(p.InstanceVar, DefaultInstanceVar), PM2: p.PM2, Username: p.User,
 	}
 	a.ListenTimeout = cmp.Or(p.ListenTimeout, a.listenTimeout())
 	return a

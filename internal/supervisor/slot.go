@@ -91,7 +91,7 @@ func (sl *slot) policy() lifecycle.Policy {
 		Cluster: a.Mode == spec.Cluster, Overlap: a.Overlaps(), WaitReady: a.WaitReady || a.Probe != "",
 		Autorestart: a.Autorestart, StopExitCodes: a.StopExitCodes,
 		MaxRestarts: a.MaxRestarts, MinUptime: a.MinUptime,
-		RestartDelay: a.RestartDelay, Backoff: a.Backoff, MaxAge: a.MaxAge, Cron: a.Cron,
+		RestartDelay: a.RestartDelay, Backoff: a.Backoff, BackoffReset: a.BackoffReset, MaxAge: a.MaxAge, Cron: a.Cron,
 		ListenTimeout: a.ListenTimeout, Drain: a.DrainTimeout, Grace: a.KillTimeout,
 		Window: max(leastWindow, time.Duration(a.MaxRestarts)*(a.MinUptime+time.Second)),
 	}

@@ -1,0 +1,2 @@
+// Writes on both streams, again and again.
+setInterval(() => { console.log('out line'); console.error('err line') }, 200)
