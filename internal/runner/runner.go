@@ -3,6 +3,10 @@ package runner
 import (
 	"context"
 	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -333,6 +337,9 @@ func (r *Runner) forget(l *life) {
 	defer r.mu.Unlock()
 	delete(r.lives, l.spawn.Key)
 	delete(r.workers, l.worker)
+	if l.sticky() && !slices.ContainsFunc(slices.Collect(maps.Values(r.lives)), (*life).sticky) {
+		os.Remove(filepath.Dir(l.session())) // the last; who comes after it makes the folder anew
+	}
 }
 
 var errNotRunning = &fault.Error{Code: fault.NotRunning, Message: "there is no such process"}
