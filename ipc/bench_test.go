@@ -76,3 +76,40 @@ func BenchmarkChannel(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPost is what most programs do: structs are posted, and decoded.
+func BenchmarkPost(b *testing.B) {
+	type message struct {
+		Data string `json:"data"`
+	}
+	for _, size := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			x, y := channels(b, ConnOptions{})
+			ctx := context.Background()
+			m := message{strings.Repeat("y", size-11)}
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for range b.N {
+					got, err := y.Receive(ctx)
+					var m message
+					if err != nil || got.Decode(&m) != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				if err := x.Post(ctx, m); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := x.Flush(ctx); err != nil {
+				b.Fatal(err)
+			}
+			wg.Wait()
+		})
+	}
+}

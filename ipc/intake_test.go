@@ -205,3 +205,29 @@ func TestIntakeLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestIntakeForLongLinesOnly: a line that one look holds costs nothing more.
+func TestIntakeForLongLinesOnly(t *testing.T) {
+	a, b := connPair(t, ConnOptions{Reading: &shelf{t: t}})
+	for _, size := range []int{10, AtomicFrame, peekSize - 1, peekSize} {
+		line := `"` + strings.Repeat("x", size-3) + "\"\n"
+		for range 20 {
+			if err := a.Send([]byte(line), -1); err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			if err := b.Read(func(f *Frame) error { got += len(f.Data) + 1; return nil }); err != nil || got != size {
+				t.Fatalf("of %d bytes came %d, %v", size, got, err)
+			}
+		}
+	}
+	if b.in.intake != nil {
+		t.Error("memory was kept for what one look holds")
+	}
+	if err := a.Send([]byte(`"`+strings.Repeat("x", peekSize)+"\"\n"), -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Read(func(f *Frame) error { return nil }); err != nil || b.in.intake == nil {
+		t.Errorf("no memory was kept for more, %v", err)
+	}
+}
