@@ -12,7 +12,7 @@ import "github.com/tendproc/tend/internal/wire"
 //	string                         string; half a surrogate pair becomes U+FFFD
 //	BigInt                         *big.Int
 //	Date                           time.Time, InvalidDate{}
-//	object                         map[string]any
+//	object                         map[string]any, without the order of its members
 //	array                          []any; *Array when it has holes or members
 //	Map, Set                       *Map, *Set
 //	RegExp                         RegExp
