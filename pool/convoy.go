@@ -34,10 +34,10 @@ type convoy struct {
 	p     *Pool
 	s     *slot
 	w     *processWorker
-	tasks []*errand // in the order in which they were sent
-	short bool      // the last task was
-	back  *job      // the last that was given back since
-	over  bool      // the worker has ended
+	tasks []errand // in the order in which they were sent
+	short bool     // the last task was
+	back  *job     // the last that was given back since
+	over  bool     // the worker has ended
 }
 
 // errand is a task that the worker has.
@@ -46,6 +46,15 @@ type errand struct {
 	id     uint64
 	ctx    context.Context //nolint:containedctx // the task's, with its time limit once its turn has come
 	enough func()          // its answer is there; nil before its turn
+	unbind func()          // of ctx
+}
+
+// end is for a task that the worker has no longer.
+func (e *errand) end() {
+	if e.enough != nil {
+		e.enough()
+		e.unbind()
+	}
 }
 
 // work does tasks until the queue is empty or the worker has ended.
@@ -70,8 +79,10 @@ func (c *convoy) load() bool {
 		}
 		c.give(j)
 	}
-	for _, j := range c.p.takeAhead(c.room()) {
-		c.give(j)
+	for range c.p.share(c.room()) {
+		if j := c.p.take(); j != nil {
+			c.give(j)
+		}
 	}
 	return true
 }
@@ -88,18 +99,20 @@ func (c *convoy) room() int {
 	return room
 }
 
-// takeAhead takes up to n tasks, but no more than would be this worker's share.
-func (p *Pool) takeAhead(n int) (jobs []*job) {
+// share is how many of n more tasks a worker may have, so that all have as many.
+func (p *Pool) share(n int) int {
 	if n <= 0 {
-		return nil
+		return 0
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
-	for range min(n, (p.queue.n+p.active-1)/max(p.active, 1)) {
-		jobs = append(jobs, p.takeLocked(now))
-	}
-	return jobs
+	return min(n, (p.queue.n+p.active-1)/max(p.active, 1))
+}
+
+func (p *Pool) take() *job {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.takeLocked(p.now())
 }
 
 // give sends one task.
@@ -112,9 +125,9 @@ func (c *convoy) give(j *job) {
 		c.p.conclude(j, err)
 		return
 	}
-	c.tasks = append(c.tasks, &errand{j: j, id: c.w.id, ctx: j.ctx})
+	c.tasks = append(c.tasks, errand{j: j, id: c.w.id, ctx: j.ctx})
 	c.turn()
-	if err := c.w.ch.SendRaw(context.WithoutCancel(j.ctx), c.w.buf); err != nil {
+	if err := c.w.ch.SendRaw(c.w.ctx, c.w.buf); err != nil {
 		c.w.spent.Store(true)
 		c.w.kill() // its last answers are still to be heard
 	}
@@ -125,29 +138,24 @@ func (c *convoy) turn() {
 	if len(c.tasks) == 0 || c.tasks[0].enough != nil {
 		return
 	}
-	e := c.tasks[0]
+	e := &c.tasks[0]
 	grace := c.w.rules.Grace
 	if e.ctx.Err() != nil {
 		grace = max(grace, aheadGrace)
 	}
-	ctx, unbind := c.p.bound(e.j)
-	enough := c.w.giveUpAt(ctx, e.id, grace)
+	e.ctx, e.unbind = c.p.bound(e.j)
+	e.enough = c.w.giveUpAt(e.ctx, e.id, grace)
 	e.j.since = c.p.now()
-	e.ctx, e.enough = ctx, func() {
-		enough()
-		unbind()
-	}
 }
 
 // hear takes one message of the worker.
 func (c *convoy) hear() {
-	first := c.tasks[0]
-	a, err := c.w.receive(context.WithoutCancel(first.ctx), first.id)
+	a, err := c.w.receive(c.w.ctx, c.tasks[0].id)
 	if err != nil {
 		c.wreck()
 		return
 	}
-	i := slices.IndexFunc(c.tasks, func(e *errand) bool { return e.id == a.ID })
+	i := slices.IndexFunc(c.tasks, func(e errand) bool { return e.id == a.ID })
 	if i < 0 {
 		return // none of ours
 	}
@@ -155,11 +163,11 @@ func (c *convoy) hear() {
 	c.tasks = slices.Delete(c.tasks, i, i+1)
 	if a.Returned {
 		c.short = false
-		c.giveBack(e)
+		c.giveBack(&e)
 	} else {
 		c.back = nil
 		c.short = c.p.now()-e.j.since < c.w.short
-		c.answered(e, &a)
+		c.answered(&e, &a)
 	}
 	if a.Panic != nil && len(c.tasks) > 0 {
 		c.wreck() // it does no more
@@ -170,9 +178,7 @@ func (c *convoy) hear() {
 func (c *convoy) answered(e *errand, a *answer) {
 	ended := e.ctx.Err() != nil
 	cause := context.Cause(e.ctx)
-	if e.enough != nil {
-		e.enough()
-	}
+	e.end()
 	c.w.account()
 	if a.Panic != nil {
 		c.w.spent.Store(true)
@@ -186,9 +192,7 @@ func (c *convoy) answered(e *errand, a *answer) {
 
 // giveBack returns a task to the queue.
 func (c *convoy) giveBack(e *errand) {
-	if e.enough != nil {
-		e.enough()
-	}
+	e.end()
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	c.p.requeueLocked(e.j, c.back)
@@ -202,7 +206,8 @@ func (c *convoy) wreck() {
 	begun := c.w.board.begun()
 	var failed *job
 	var err error
-	for _, e := range c.tasks {
+	for i := range c.tasks {
+		e := &c.tasks[i]
 		if e.id != begun {
 			c.giveBack(e)
 			continue
@@ -211,9 +216,7 @@ func (c *convoy) wreck() {
 		if e.ctx.Err() != nil {
 			err = context.Cause(e.ctx)
 		}
-		if e.enough != nil {
-			e.enough()
-		}
+		e.end()
 	}
 	c.tasks = nil
 	c.over = true

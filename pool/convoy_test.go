@@ -56,7 +56,7 @@ func newScripted(t *testing.T) *scripted {
 	}
 	ours, theirs := channels(t)
 	return &scripted{
-		w:       &processWorker{p: p, ch: ours, board: board, ahead: 3, short: time.Hour, detach: func() bool { return true }},
+		w:       &processWorker{p: p, ch: ours, board: board, ahead: 3, short: time.Hour, ctx: context.Background(), detach: func() bool { return true }},
 		Channel: theirs,
 	}
 }
@@ -167,7 +167,7 @@ func TestTheBoardTellsWhoFails(t *testing.T) {
 			playing.Go(func() {
 				for m, err := range next.Messages(context.Background()) {
 					if r, ok := quickRequest(m.Data); err == nil && ok {
-						_ = next.SendRaw(context.Background(), appendOutput(nil, r.ID, append(r.In, '0')))
+						_ = next.SendRaw(context.Background(), fmt.Appendf(nil, `{"id":%d,"out":%s0}`, r.ID, r.In))
 					}
 				}
 			})

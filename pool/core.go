@@ -108,9 +108,27 @@ func (r *request) input(v any) error {
 	return json.Unmarshal(r.In, v)
 }
 
-func appendOutput(dst []byte, id uint64, out []byte) []byte {
+// appendOutput appends the answer to id up to its output, which is to be followed by "}".
+func appendOutput(dst []byte, id uint64) []byte {
 	dst = strconv.AppendUint(append(dst, idPrefix...), id, 10)
-	return append(append(append(dst, outPrefix...), out...), '}')
+	return append(dst, outPrefix...)
+}
+
+// appendJSON appends v as json.Marshal writes it.
+func appendJSON(dst []byte, v any) ([]byte, error) {
+	to := (*text)(&dst)
+	if err := json.NewEncoder(to).Encode(v); err != nil {
+		return dst, err
+	}
+	return dst[:len(dst)-1], nil // without the newline
+}
+
+// text is a Writer.
+type text []byte
+
+func (t *text) Write(p []byte) (int, error) {
+	*t = append(*t, p...)
+	return len(p), nil
 }
 
 // quickOutput finds the output in the answer to id as Go and Node write it, without

@@ -70,7 +70,7 @@ func TestMessages(t *testing.T) {
 	if text := string(appendCancel(nil, 12)); text != `{"id":12,"cancel":true}` {
 		t.Error(text)
 	}
-	if text := string(appendOutput(nil, 12, []byte("5"))); text != `{"id":12,"out":5}` {
+	if text := string(appendOutput(nil, 12)); text != `{"id":12,"out":` {
 		t.Error(text)
 	}
 	bad := &call[chan int, int]{task: &Task[chan int, int]{Name: "bad"}}

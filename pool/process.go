@@ -67,7 +67,7 @@ func (e Process) Start(ctx context.Context) (Worker, error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	w := &processWorker{rules: e, p: p, board: board, short: shortTask, ch: ipc.NewChannel(p.Conn())}
-	w.detach = context.AfterFunc(ctx, w.kill)
+	w.detach, w.ctx = context.AfterFunc(ctx, w.kill), context.WithoutCancel(ctx)
 	limit := e.StartTimeout
 	if limit == 0 {
 		limit = startTimeout
@@ -117,7 +117,8 @@ type processWorker struct {
 	rules  Process
 	p      *child.Process
 	ch     *ipc.Channel
-	detach func() bool // from the context that ends it by force
+	detach func() bool     // from the context that ends it by force
+	ctx    context.Context //nolint:containedctx // without an end: its channel ends with the process
 
 	ahead  int    // how many tasks it takes beside the one it does
 	board  *board // where it notes which task it begins; nil if it takes none ahead
@@ -210,7 +211,7 @@ func (w *processWorker) Do(ctx context.Context, c Call) (err error) {
 		return err
 	}
 	enough := w.giveUpAt(ctx, w.id, w.rules.Grace)
-	a, err := w.ask(context.WithoutCancel(ctx))
+	a, err := w.ask(w.ctx)
 	enough()
 	if err != nil {
 		exit := w.end(ctx)
@@ -250,7 +251,7 @@ func (w *processWorker) giveUpAt(ctx context.Context, id uint64, grace time.Dura
 	answered, finished := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(finished)
-		if grace > 0 && w.ch.SendRaw(context.WithoutCancel(ctx), appendCancel(nil, id)) == nil {
+		if grace > 0 && w.ch.SendRaw(w.ctx, appendCancel(nil, id)) == nil {
 			timer := time.NewTimer(grace)
 			defer timer.Stop()
 			select {

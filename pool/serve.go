@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ var workerBoard = sync.OnceValue(func() string {
 // Runnable is any [Task] with a function.
 type Runnable interface {
 	name() string
-	serve(ctx context.Context, r request) (out []byte, err error)
+	serve(ctx context.Context, r request, dst []byte) (out []byte, err error) // appends to dst
 }
 
 // Serve does the tasks that the pool of the parent process sends, until that has no
@@ -68,6 +67,7 @@ type server struct {
 	board  *board // may be nil
 	short  time.Duration
 	ended  chan error  // room for one
+	buf    []byte      // for the answer; of who does the task
 	relief *time.Timer // ends when the task is not short any more
 
 	mu      sync.Mutex         // guards the rest
@@ -94,6 +94,9 @@ func (s *server) serve(ctx context.Context) error {
 	go s.lead(ctx) // ends with the channel or ctx, or with its task, if that is long
 	return <-s.ended
 }
+
+// keptText is how much memory is kept for the next answer.
+const keptText = 64 << 10
 
 func (s *server) end(err error) {
 	select {
@@ -212,7 +215,7 @@ func (s *server) done(panicked bool) (leads bool) {
 // answer does the task and says what came of it.
 func (s *server) answer(ctx context.Context, r request) (leads bool) {
 	err := errGoexit
-	var out []byte
+	text := appendOutput(s.buf[:0], r.ID)
 	defer func() {
 		_, panicked := errors.AsType[*PanicError](err)
 		left := err == errGoexit //nolint:errorlint // this very one: the task left by Goexit
@@ -220,7 +223,11 @@ func (s *server) answer(ctx context.Context, r request) (leads bool) {
 		s.did()
 		var sent error
 		if err == nil {
-			sent = s.ch.SendRaw(ctx, appendOutput(nil, r.ID, out))
+			text = append(text, '}')
+			sent = s.ch.SendRaw(ctx, text)
+			if s.buf = nil; cap(text) <= keptText {
+				s.buf = text
+			}
 		} else {
 			sent = s.ch.Send(ctx, answerOf(r.ID, err))
 		}
@@ -235,16 +242,16 @@ func (s *server) answer(ctx context.Context, r request) (leads bool) {
 			go s.lead(ctx)
 		}
 	}()
-	out, err = s.run(ctx, r)
+	text, err = s.run(ctx, r, text)
 	return false
 }
 
-func (s *server) run(ctx context.Context, r request) (out []byte, err error) {
+func (s *server) run(ctx context.Context, r request, dst []byte) (out []byte, err error) {
 	t := s.tasks[r.Task]
 	if t == nil {
 		return nil, errors.New("the worker does not know it")
 	}
-	return t.serve(ctx, r)
+	return t.serve(ctx, r, dst)
 }
 
 // failed is what an answer says of a task that did not succeed.
@@ -265,7 +272,7 @@ func answerOf(id uint64, err error) failed {
 
 func (t *Task[In, Out]) name() string { return t.Name }
 
-func (t *Task[In, Out]) serve(ctx context.Context, r request) ([]byte, error) {
+func (t *Task[In, Out]) serve(ctx context.Context, r request, dst []byte) ([]byte, error) {
 	c := &call[In, Out]{task: t}
 	if err := r.input(&c.in); err != nil {
 		return nil, fmt.Errorf("input: %w", err)
@@ -273,7 +280,7 @@ func (t *Task[In, Out]) serve(ctx context.Context, r request) ([]byte, error) {
 	if err := c.Run(ctx); err != nil {
 		return nil, err
 	}
-	out, err := json.Marshal(c.out)
+	out, err := appendJSON(dst, c.out)
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}

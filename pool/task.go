@@ -150,11 +150,11 @@ func (c *call[In, Out]) Run(ctx context.Context) (err error) {
 }
 
 func (c *call[In, Out]) AppendInput(dst []byte) ([]byte, error) {
-	text, err := json.Marshal(c.in)
+	dst, err := appendJSON(dst, c.in)
 	if err != nil {
 		return dst, fmt.Errorf("task %s: input: %w", c.task.Name, err)
 	}
-	return append(dst, text...), nil
+	return dst, nil
 }
 
 func (c *call[In, Out]) SetOutput(text []byte) error {
