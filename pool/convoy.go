@@ -45,14 +45,13 @@ type errand struct {
 	j      *job
 	id     uint64
 	ctx    context.Context //nolint:containedctx // the task's, with its time limit once its turn has come
-	enough func()          // its answer is there; nil before its turn
-	unbind func()          // of ctx
+	unbind func()          // of ctx; nil before its turn
 }
 
 // end is for a task that the worker has no longer.
-func (e *errand) end() {
-	if e.enough != nil {
-		e.enough()
+func (c *convoy) end(e *errand) {
+	if e.unbind != nil {
+		c.w.guard.unset()
 		e.unbind()
 	}
 }
@@ -135,7 +134,7 @@ func (c *convoy) give(j *job) {
 
 // turn sees to it that the first task is bounded by its ctx and its timeout.
 func (c *convoy) turn() {
-	if len(c.tasks) == 0 || c.tasks[0].enough != nil {
+	if len(c.tasks) == 0 || c.tasks[0].unbind != nil {
 		return
 	}
 	e := &c.tasks[0]
@@ -144,7 +143,7 @@ func (c *convoy) turn() {
 		grace = max(grace, aheadGrace)
 	}
 	e.ctx, e.unbind = c.p.bound(e.j)
-	e.enough = c.w.giveUpAt(e.ctx, e.id, grace)
+	c.w.guard.set(e.ctx, e.id, grace)
 	e.j.since = c.p.now()
 }
 
@@ -178,7 +177,7 @@ func (c *convoy) hear() {
 func (c *convoy) answered(e *errand, a *answer) {
 	ended := e.ctx.Err() != nil
 	cause := context.Cause(e.ctx)
-	e.end()
+	c.end(e)
 	c.w.account()
 	if a.Panic != nil {
 		c.w.spent.Store(true)
@@ -192,7 +191,7 @@ func (c *convoy) answered(e *errand, a *answer) {
 
 // giveBack returns a task to the queue.
 func (c *convoy) giveBack(e *errand) {
-	e.end()
+	c.end(e)
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	c.p.requeueLocked(e.j, c.back)
@@ -216,7 +215,7 @@ func (c *convoy) wreck() {
 		if e.ctx.Err() != nil {
 			err = context.Cause(e.ctx)
 		}
-		e.end()
+		c.end(e)
 	}
 	c.tasks = nil
 	c.over = true

@@ -68,6 +68,7 @@ func (e Process) Start(ctx context.Context) (Worker, error) {
 	}
 	w := &processWorker{rules: e, p: p, board: board, short: shortTask, ch: ipc.NewChannel(p.Conn())}
 	w.detach, w.ctx = context.AfterFunc(ctx, w.kill), context.WithoutCancel(ctx)
+	w.guard.over = w.giveUp
 	limit := e.StartTimeout
 	if limit == 0 {
 		limit = startTimeout
@@ -123,6 +124,7 @@ type processWorker struct {
 	ahead  int    // how many tasks it takes beside the one it does
 	board  *board // where it notes which task it begins; nil if it takes none ahead
 	short  time.Duration
+	guard  guard  // ends the worker if its task outlasts its ctx
 	id     uint64 // of the last task
 	buf    []byte
 	spent  atomic.Bool
@@ -188,6 +190,7 @@ func (w *processWorker) stop(ctx context.Context) child.Exit {
 
 // release closes what is held of the worker. No task of it is bounded any more.
 func (w *processWorker) release() {
+	w.guard.drop()
 	w.ch.Close()
 	w.p.Close()
 	if w.board != nil {
@@ -210,9 +213,9 @@ func (w *processWorker) Do(ctx context.Context, c Call) (err error) {
 	if err = w.prepare(c); err != nil {
 		return err
 	}
-	enough := w.giveUpAt(ctx, w.id, w.rules.Grace)
+	w.guard.set(ctx, w.id, w.rules.Grace)
 	a, err := w.ask(w.ctx)
-	enough()
+	w.guard.unset()
 	if err != nil {
 		exit := w.end(ctx)
 		if ctx.Err() != nil {
@@ -242,34 +245,21 @@ func (w *processWorker) ask(ctx context.Context) (a answer, err error) {
 	return a, nil
 }
 
-// giveUpAt sees to it that the task id does not outlast ctx by more than the grace.
-// enough says that the task is done; after it the worker is not killed for this.
-func (w *processWorker) giveUpAt(ctx context.Context, id uint64, grace time.Duration) (enough func()) {
-	if ctx.Done() == nil {
-		return func() {}
+// giveUp is for a task whose ctx has ended: the worker is told, and killed if it does
+// not answer within the grace.
+func (w *processWorker) giveUp(id uint64, grace time.Duration, answered <-chan struct{}) {
+	if grace > 0 && w.ch.SendRaw(w.ctx, appendCancel(nil, id)) == nil {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-answered:
+			return
+		case <-timer.C:
+		}
 	}
-	answered, finished := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(finished)
-		if grace > 0 && w.ch.SendRaw(w.ctx, appendCancel(nil, id)) == nil {
-			timer := time.NewTimer(grace)
-			defer timer.Stop()
-			select {
-			case <-answered:
-				return
-			case <-timer.C:
-			}
-		}
-		if w.board == nil || w.board.condemn(id) {
-			w.spent.Store(true)
-			w.kill()
-		}
-	})
-	return func() {
-		close(answered)
-		if !stop() {
-			<-finished
-		}
+	if w.board == nil || w.board.condemn(id) {
+		w.spent.Store(true)
+		w.kill()
 	}
 }
 
