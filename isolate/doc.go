@@ -13,7 +13,8 @@
 //
 //	GOOS=wasip1 GOARCH=wasm go build -o app.wasm .
 //	cargo build --target wasm32-wasip1
-//	clang --target=wasm32-wasi -o app.wasm app.c
+//	clang --target=wasm32-wasi -o app.wasm app.c        # or wasm32 and -nostdlib
+//	asc app.ts -o app.wasm --use abort=                 # AssemblyScript
 //
 // It sees its arguments, its environment, a clock, random numbers, two output
 // streams and the files it is given: no other file, no network, no process.
@@ -66,12 +67,13 @@
 //	-4  timeout
 //	-5  too long ([Config].MaxMessage), or too many ports
 //
-// In C, with no more than the compiler:
+// In C, with no more than the compiler (the whole of it is testdata/square/square.c,
+// the same in AssemblyScript is beside it, docs/protocol/isolate.md says more):
 //
 //	__attribute__((import_module("tend"), import_name("post")))
 //	int post(int port, int kind, const void *at, int len);
-//	…
-//	post(0, 0, "\"hello\"", 7);
+//
+//	void _start(void) { post(0, 0, "\"hello\"", 7); }
 //
 // For Go, package guest is this with types. Two environment variables say more:
 // TEND_WORKER_DATA holds [Options].WorkerData in JSON, TEND_THREAD_ID the thread's ID.

@@ -30,7 +30,7 @@ var (
 	nodes   = []string{"18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0"}
 	bun     = "1.4.5"
 	deno    = "2.9.6"
-	modules = []string{"express@5.3.0", "fastify@5.12.8", "piscina@5.3.2", "pm2@7.0.4", "socket.io@4.8.4", "socket.io-client@4.8.4"}
+	modules = []string{"assemblyscript@0.28.20", "express@5.3.0", "fastify@5.12.8", "piscina@5.3.2", "pm2@7.0.4", "socket.io@4.8.4", "socket.io-client@4.8.4"}
 )
 
 func main() {
