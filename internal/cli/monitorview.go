@@ -12,10 +12,9 @@ import (
 // painter puts text into a style.
 type painter func(style, string) string
 
-const (
-	reverse style = "7"
-	widest        = 46 // of the list, beside the logs
-)
+const reverse style = "7"
+
+const widest = 46 // of the list, beside the logs
 
 // view is the picture: as many lines as the screen has, each as wide as it is.
 func (m *monitor) view(paint painter) []string {

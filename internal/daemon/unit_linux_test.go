@@ -406,8 +406,7 @@ func TestUnitOfADaemonThatRuns(t *testing.T) {
 	m.start()
 	m.await("READY=1")
 	m.await("WATCHDOG=1")
-	c, next := m.connect()
-	if next != info {
+	if _, next := m.connect(); next != info {
 		t.Errorf("%+v serves, and before %+v", next, info)
 	}
 	if code := m.stop(); code != 0 || !ended(app.PID) {

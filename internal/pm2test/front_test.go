@@ -166,7 +166,7 @@ func ending(st *os.ProcessState) string {
 // strays ends what PM2 leaves behind when a signal ends it; tend leaves nothing.
 func (s *side) strays() {
 	mark := []byte("REC=" + filepath.Join(s.dir, "rec"))
-	left := marked(mark)
+	left := bearing(mark)
 	if len(left) > 0 && filepath.Base(s.argv[0]) == "pm2" {
 		s.t.Errorf("left behind: %v", left)
 	}
@@ -212,8 +212,8 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// marked lists the processes that have mark in their environment.
-func marked(mark []byte) (pids []int) {
+// bearing lists the processes that have mark in their environment.
+func bearing(mark []byte) (pids []int) {
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environs {
 		env, err := os.ReadFile(path)
