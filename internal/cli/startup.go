@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"os"
@@ -180,11 +179,7 @@ func launchdFile(s service) string {
 
 func launchdList(s service) string {
 	var b strings.Builder
-	text := func(t string) string {
-		var q strings.Builder
-		_ = xml.EscapeText(&q, []byte(t)) // a builder has room
-		return q.String()
-	}
+	text := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
 	user := ""
 	if !s.own {
 		user = "\t<key>UserName</key>\n\t<string>" + text(s.user) + "</string>\n"
