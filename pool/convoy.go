@@ -36,7 +36,6 @@ type convoy struct {
 	w     *processWorker
 	tasks []errand // in the order in which they were sent
 	short bool     // the last task was
-	back  *job     // the last that was given back since
 	over  bool     // the worker has ended
 }
 
@@ -164,7 +163,6 @@ func (c *convoy) hear() {
 		c.short = false
 		c.giveBack(&e)
 	} else {
-		c.back = nil
 		c.short = c.p.now()-e.j.since < c.w.short
 		c.answered(&e, &a)
 	}
@@ -194,8 +192,7 @@ func (c *convoy) giveBack(e *errand) {
 	c.end(e)
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	c.p.requeueLocked(e.j, c.back)
-	c.back = e.j
+	c.p.requeueLocked(e.j)
 	c.p.wakeLocked()
 }
 

@@ -121,13 +121,16 @@ func TestListTakesFromAnywhere(t *testing.T) {
 	var l list
 	jobs := make([]job, 5)
 	for i := range jobs {
+		jobs[i].turn = uint64(i)
 		l.push(&jobs[i])
 	}
 	l.remove(&jobs[4])
 	l.remove(&jobs[2])
 	l.remove(&jobs[0])
-	l.pushFront(&jobs[2])
-	for _, want := range []*job{&jobs[2], &jobs[1], &jobs[3], nil} {
+	l.insert(&jobs[2])
+	l.insert(&jobs[4])
+	l.insert(&jobs[0])
+	for _, want := range []*job{&jobs[0], &jobs[1], &jobs[2], &jobs[3], &jobs[4], nil} {
 		if got := l.pop(); got != want || got != nil && got.in != nil {
 			t.Errorf("popped %p, want %p", got, want)
 		}

@@ -10,7 +10,10 @@ import (
 )
 
 var (
-	ErrFull   = errors.New("the pool is full")
+	// ErrFull is what [TrySubmit] says when there is no room in the queue.
+	ErrFull = errors.New("the pool is full")
+	// ErrClosed is the error of tasks that came too late, or were given up when the
+	// pool was closed by force.
 	ErrClosed = errors.New("the pool is closed")
 )
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Executor is a place where tasks run: [Thread], [Process], or one of your own,
-// such as other machines.
+// such as other machines. Its methods may be called from any goroutine.
 type Executor interface {
 	// Size is how many workers a pool has if its Options do not say.
 	Size() int
@@ -18,7 +18,7 @@ type Executor interface {
 }
 
 // Worker runs one task at a time. Its methods are called by one goroutine at a
-// time.
+// time, but for Lost.
 type Worker interface {
 	// Do runs one task. If ctx ends it gives up, as well as it can. The error is
 	// the task's own, or a [*CrashError] if the worker ended.
@@ -36,6 +36,7 @@ type Worker interface {
 // Call is one run of a task as an [Executor] sees it: either Run is called, or
 // the input taken elsewhere and the output brought back.
 type Call interface {
+	// Name is the task's, by which the other side finds what to do.
 	Name() string
 	// Run runs the task's function here.
 	Run(ctx context.Context) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -12,9 +13,11 @@ import (
 
 // Options bound a [Pool]. The zero value is usable.
 type Options struct {
-	// Size is how many tasks run at once; 0 means what the Executor says.
+	// Size is how many tasks run at once; 0 or less means what the Executor says, and
+	// at least 1.
 	Size int
-	// Queue is how many more may wait for a worker. 0 means none.
+	// Queue is how many more may wait for a worker; 0 means none. Calls beyond that
+	// wait at the door, see [Run] and [Submit], or are refused, see [TrySubmit].
 	Queue int
 	// Spares is how many workers beside those that the tasks need are kept started,
 	// so that one is at hand when another dies or is replaced, or a burst comes.
@@ -58,16 +61,19 @@ type life struct {
 
 // slot is the place of one worker.
 type slot struct {
-	worker Worker // nil while it is being started
-	run    func() // works until the queue is empty
+	worker Worker        // nil while it is being started
+	run    func()        // works until the queue is empty
+	booted chan struct{} // closed when it is started, or could not be
+	err    error         // why, once booted is closed
 }
 
 // refusalPause is how long workers are not started after one could not be, while
 // others do the work.
 const refusalPause = time.Second
 
-// New returns a pool. The end of ctx closes it by force. Whoever makes a pool
-// closes it.
+// New returns a pool, and starts nothing yet. The end of ctx closes it by force, as
+// [Pool.Close] does with a ctx that has ended. Whoever makes a pool closes it, also
+// then: Close returns when nothing of it is left.
 func New(ctx context.Context, e Executor, o Options) *Pool {
 	if o.Size <= 0 {
 		o.Size = max(e.Size(), 1)
@@ -89,26 +95,25 @@ func New(ctx context.Context, e Executor, o Options) *Pool {
 	return p
 }
 
-// Warm starts all workers, spares too, and returns when they can take tasks, or the
-// errors of those that cannot be started.
+// Warm starts all workers that are missing, spares too, and returns when they can
+// take tasks. The error joins those of the workers that could not be started, or is
+// ErrClosed, or the cause of ctx's end: then they go on starting.
 func (p *Pool) Warm(ctx context.Context) error {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return ErrClosed
 	}
-	missing := p.options.Size + p.options.Spares - len(p.slots)
-	started := make(chan error, max(missing, 0))
-	for range missing {
-		s := p.newSlotLocked()
-		p.running.Go(func() { started <- p.boot(s) })
+	for len(p.slots) < p.options.Size+p.options.Spares {
+		p.startLocked()
 	}
+	all := slices.Collect(maps.Keys(p.slots))
 	p.mu.Unlock()
 	var errs []error
-	for range missing {
+	for _, s := range all {
 		select {
-		case err := <-started:
-			errs = append(errs, err)
+		case <-s.booted:
+			errs = append(errs, s.err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -248,6 +253,8 @@ func (p *Pool) submit(j *job, e entry) (admitted <-chan error, err error) {
 func (p *Pool) admitLocked(j *job) {
 	j.admit(nil)
 	p.inside++
+	p.count.admitted++
+	j.turn = p.count.admitted
 	p.enqueueLocked(j)
 }
 
@@ -280,24 +287,28 @@ func (p *Pool) fillLocked() {
 		if len(p.slots) > 0 && p.life.refused != 0 && p.now()-p.life.refused < refusalPause {
 			return
 		}
-		s := p.newSlotLocked()
-		p.running.Go(func() { _ = p.boot(s) })
+		p.startLocked()
 	}
 }
 
-func (p *Pool) newSlotLocked() *slot {
-	s := &slot{}
+// startLocked starts one worker.
+func (p *Pool) startLocked() {
+	s := &slot{booted: make(chan struct{})}
 	s.run = func() { p.work(s) }
 	p.slots[s] = true
-	return s
+	p.running.Go(func() {
+		w, err := p.life.start()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.bootedLocked(s, w, err)
+		s.err = err
+		close(s.booted)
+	})
 }
 
-// boot starts a worker. If it cannot and there is no other, the task that has
-// waited longest fails: each is worth one try.
-func (p *Pool) boot(s *slot) error {
-	w, err := p.life.start()
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// bootedLocked has a new worker take tasks. If it could not be started and there is
+// no other, the task that has waited longest fails: each is worth one try.
+func (p *Pool) bootedLocked(s *slot, w Worker, err error) {
 	if err != nil {
 		delete(p.slots, s)
 		p.life.refused = p.now()
@@ -309,14 +320,14 @@ func (p *Pool) boot(s *slot) error {
 				p.fillLocked()
 			}
 		}
-		return err
+		return
 	}
 	s.worker = w
 	p.life.refused = 0
 	if p.closed && p.inside == 0 {
 		delete(p.slots, s)
 		p.running.Go(func() { p.life.end(w) })
-		return nil
+		return
 	}
 	p.idle = append(p.idle, s)
 	if lost := w.Lost(); lost != nil {
@@ -328,7 +339,6 @@ func (p *Pool) boot(s *slot) error {
 	if p.queue.n > 0 {
 		p.wakeLocked()
 	}
-	return nil
 }
 
 // lost takes a worker away that died without a task.

@@ -29,7 +29,7 @@ type Process struct {
 	// Path is another program: a Node script (.js, .mjs, .ts, …), or an executable
 	// that speaks the channel. "" means this program.
 	Path string
-	Args []string
+	Args []string // of Path, or of this program
 	// Fork says how Path is started, and of this program what Dir, Env, Silent,
 	// Session and Credential say.
 	Fork child.ForkOptions

@@ -18,11 +18,20 @@ type job struct {
 	in         *list // where it waits, nil if nowhere
 
 	since time.Duration // it waits, and then: it runs; the pool's clock
+	turn  uint64        // its place among all that were admitted
 	tries int
-	ended bool // err is set
-	loose bool // ended before its worker had: somebody may still use the call
-	err   error
+	state state
+	err   error // once it has ended
 }
+
+// state is how far a job is for its caller.
+type state uint8
+
+const (
+	going state = iota
+	ended       // err is set
+	loose       // ended before its worker had: somebody may still use the call
+)
 
 // limits are of a task.
 type limits struct {
@@ -31,11 +40,13 @@ type limits struct {
 }
 
 // end sets the outcome, once. The caller holds the pool's lock.
-func (j *job) end(err error) {
-	if j.ended {
+func (j *job) end(err error) { j.endAs(ended, err) }
+
+func (j *job) endAs(s state, err error) {
+	if j.state != going {
 		return
 	}
-	j.ended, j.err = true, err
+	j.state, j.err = s, err
 	j.admit(err)
 	j.done <- struct{}{} // has room
 }
@@ -64,29 +75,23 @@ func (l *list) push(j *job) {
 	l.n++
 }
 
-func (l *list) pushFront(j *job) {
-	j.in, j.prev, j.next = l, nil, l.first
-	if l.first != nil {
-		l.first.prev = j
-	} else {
-		l.last = j
+// insert puts j back where its turn is, which is near the front.
+func (l *list) insert(j *job) {
+	next := l.first
+	for next != nil && next.turn < j.turn {
+		next = next.next
 	}
-	l.first = j
-	l.n++
-}
-
-// pushAfter puts j behind prev if that is in the list, and else first.
-func (l *list) pushAfter(prev, j *job) {
-	if prev == nil || prev.in != l {
-		l.pushFront(j)
-		return
-	}
-	if prev == l.last {
+	if next == nil {
 		l.push(j)
 		return
 	}
-	j.in, j.prev, j.next = l, prev, prev.next
-	prev.next.prev, prev.next = j, j
+	j.in, j.prev, j.next = l, next.prev, next
+	if next.prev != nil {
+		next.prev.next = j
+	} else {
+		l.first = j
+	}
+	next.prev = j
 	l.n++
 }
 

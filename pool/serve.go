@@ -15,7 +15,8 @@ import (
 )
 
 // IsWorker tells that this process is the worker of a pool in another one, and
-// that its main is to call [Serve].
+// that its main is to call [Serve]. The first call takes that out of the environment:
+// what this process starts is no worker.
 func IsWorker() bool { return workerBoard() != "" }
 
 // workerBoard is the number of the descriptor of this worker's board, "" if this
@@ -33,9 +34,10 @@ type Runnable interface {
 }
 
 // Serve does the tasks that the pool of the parent process sends, until that has no
-// more use of this process, or is gone, or ctx ends. Then end the program: a task
-// that still runs has nobody to answer. The error is a [*PanicError] after a task
-// panicked, which the pool was told: this process is replaced.
+// more use of this process, or is gone (nil), or ctx ends (its cause). Then end the
+// program: a task that still runs has nobody to answer. The error wraps a
+// [*PanicError] after a task panicked, which the pool was told: this process is
+// replaced. Call it once, with all tasks that a pool may ask for.
 func Serve(ctx context.Context, tasks ...Runnable) error {
 	ch, err := process.Channel()
 	if err != nil {

@@ -5,7 +5,7 @@ import "time"
 // Stats are a pool at one moment, and what it did since it was made.
 type Stats struct {
 	Workers int // started, those that are being started too
-	Running int // tasks that have a worker
+	Running int // tasks that a worker has, those that it has ahead too
 	Queued  int // tasks that wait for one
 	Waiting int // calls that wait for room in the queue
 
@@ -25,8 +25,8 @@ type Quantiles struct {
 }
 
 type counters struct {
-	done, failed, crashed, replaced uint64
-	wait, run                       histogram
+	admitted, done, failed, crashed, replaced uint64
+	wait, run                                 histogram
 }
 
 // Stats returns the figures of this moment.

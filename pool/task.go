@@ -17,7 +17,7 @@ type Task[In, Out any] struct {
 	Name string
 	// Func does it. It may be nil if only workers that are other programs do.
 	Func func(ctx context.Context, in In) (Out, error)
-	// Timeout bounds the time on a worker; 0 means no bound. A task that takes
+	// Timeout bounds the time on a worker, not that in the queue; 0 means no bound. A task that takes
 	// longer fails with a [*TimeoutError]; a worker process is killed and replaced,
 	// see [Process].Grace.
 	Timeout time.Duration
@@ -64,7 +64,9 @@ func (t *Task[In, Out]) recycle(c *call[In, Out]) {
 // Run runs t with in on the pool and returns what it returns. It waits for room in
 // the queue, for a worker, and for the task. If ctx ends, Run returns at once: a
 // task that waits is taken out, one that runs is told by its ctx, and a worker
-// process is killed (see [Process].Grace).
+// process is killed (see [Process].Grace). The error is what the task returned (in
+// another process a [*TaskError]), a [*PanicError], [*CrashError] or [*TimeoutError],
+// the cause of ctx's end, ErrClosed, or why no worker could be started.
 func Run[In, Out any](ctx context.Context, p *Pool, t *Task[In, Out], in In) (Out, error) {
 	var none Out
 	c := t.call(ctx, in)
@@ -84,7 +86,7 @@ func Run[In, Out any](ctx context.Context, p *Pool, t *Task[In, Out], in In) (Ou
 			<-c.done
 		}
 	}
-	if c.loose {
+	if c.state == loose {
 		return none, c.err
 	}
 	out, err := c.out, c.err
@@ -101,12 +103,14 @@ type Future[Out any] struct {
 }
 
 // Submit gives t to the pool and returns when it is in the queue; it waits while
-// that is full. The end of ctx ends the task too, as for [Run].
+// that is full. The end of ctx ends the task too, as for [Run], also after Submit has
+// returned. The error is ErrClosed, or the cause of ctx's end before there was room.
 func Submit[In, Out any](ctx context.Context, p *Pool, t *Task[In, Out], in In) (Future[Out], error) {
 	return submit(p, t.call(ctx, in), waitFor)
 }
 
 // TrySubmit is [Submit] for who will not wait: ErrFull says that the queue is full.
+// A nil error says that the task is in it.
 func TrySubmit[In, Out any](ctx context.Context, p *Pool, t *Task[In, Out], in In) (Future[Out], error) {
 	return submit(p, t.call(ctx, in), refuse)
 }
@@ -124,10 +128,14 @@ func (f Future[Out]) Wait(ctx context.Context) (Out, error) {
 	var none Out
 	select {
 	case <-f.job.done:
-		f.job.done <- struct{}{} // for the next who waits
-	case <-ctx.Done():
-		return none, context.Cause(ctx)
+	default:
+		select {
+		case <-f.job.done:
+		case <-ctx.Done():
+			return none, context.Cause(ctx)
+		}
 	}
+	f.job.done <- struct{}{} // for the next who waits
 	if f.job.err != nil {
 		return none, f.job.err
 	}

@@ -104,15 +104,14 @@ func (p *Pool) takeLocked(now time.Duration) *job {
 	return j
 }
 
-// requeueLocked puts a task back at the front, or behind another that was put back
-// before it, which a worker had and has not done.
-func (p *Pool) requeueLocked(j, behind *job) {
+// requeueLocked puts a task back in its turn, which a worker had and has not done.
+func (p *Pool) requeueLocked(j *job) {
 	if isDone(p.life.forced) {
 		p.leaveLocked(j, ErrClosed)
 		return
 	}
 	p.watchFirstLocked()
 	j.since = p.now()
-	p.queue.pushAfter(behind, j)
+	p.queue.insert(j)
 	p.watchLocked(j)
 }

@@ -36,7 +36,7 @@ func (p *Pool) work(s *slot) {
 func (p *Pool) requeue(s *slot, j *job) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.requeueLocked(j, nil)
+	p.requeueLocked(j)
 	p.running.Add(1)
 	go s.run()
 }
@@ -76,7 +76,7 @@ func (p *Pool) step(s *slot, j *job, err error) (next *job) {
 func (p *Pool) finishLocked(j *job, err error) {
 	crash, crashed := errors.AsType[*CrashError](err)
 	switch {
-	case !crashed || j.ended:
+	case !crashed || j.state != going:
 	case isDone(p.life.forced):
 		err = ErrClosed
 	case j.ctx.Err() != nil:
@@ -86,7 +86,7 @@ func (p *Pool) finishLocked(j *job, err error) {
 		crash.Task = j.call.Name()
 		if j.tries < j.limits.retries {
 			j.tries++
-			p.requeueLocked(j, nil)
+			p.requeueLocked(j)
 			return
 		}
 	}
@@ -106,7 +106,7 @@ func isDone(c <-chan struct{}) bool {
 func (p *Pool) leaveLocked(j *job, err error) {
 	p.inside--
 	p.count.done++
-	if err != nil || j.loose {
+	if err != nil || j.state == loose {
 		p.count.failed++
 	}
 	j.end(err)
@@ -148,10 +148,7 @@ func (p *Pool) bound(j *job) (ctx context.Context, unbind func()) {
 func (p *Pool) expire(j *job, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !j.ended {
-		j.loose = true
-		j.end(err)
-	}
+	j.endAs(loose, err)
 }
 
 // abandon takes a task out that waits, as its ctx has ended. It returns false if

@@ -40,14 +40,17 @@ const inside = {
 function run(name, options, on = () => {}) {
   return new Promise((resolve) => {
     const w = new Worker(__filename, { argv: [name], ...options });
-    w.on('online', () => console.log(name, 'online'));
+    const messages = [];
+    let online, error; // Node may tell of either before or after messages: they come by another port
+    w.on('online', () => { online = true; });
     w.on('message', (m) => {
-      console.log(name, 'message', JSON.stringify(m));
+      messages.push(JSON.stringify(m));
       on(w, m);
     });
-    let error; // Node may tell of it before or after the last messages
     w.on('error', (e) => { error = e; });
     w.on('exit', (code) => {
+      if (online) console.log(name, 'online');
+      for (const m of messages) console.log(name, 'message', m);
       if (error) console.log(name, 'error', error.message);
       console.log(name, 'exit', code);
       resolve();
