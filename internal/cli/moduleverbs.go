@@ -13,38 +13,39 @@ new one does not come up, the former one is back.
 
 Modules start with each daemon, have a table of their own in tend ls, and are not
 meant by "all". With . the package of this folder runs where it is, and again
-when a file changes.`,
-		example: `tend install pm2-logrotate
+when a file changes. Modules that ask PM2 itself, as pm2-logrotate does, need the
+daemon of that name: pm2 install.`,
+		example: `tend install my-module
 tend install ./my-module --safe
 tend install .`,
 	},
 	{
 		use: "module:update NAME…", short: "Install a module again, from where it came", least: 1, most: -1,
 		topics: []topic{installing, general}, run: runModuleUpdate,
-		example: `tend module:update pm2-logrotate`,
+		example: `tend module:update my-module`,
 	},
 	{
 		use: "uninstall NAME|all…", aliases: []string{"module:uninstall"}, short: "Delete a module", least: 1, most: -1,
 		topics: []topic{general}, run: runUninstall,
 		long:    "Its processes and its folder. What set stored for it stays.",
-		example: `tend uninstall pm2-logrotate`,
+		example: `tend uninstall my-module`,
 	},
 	{
 		use: "set KEY [VALUE]", short: "Store a value for a module or an app", least: 1, most: 2,
 		topics: []topic{general}, run: pm2Set,
 		long: `NAME:KEY is a value of the module or app NAME, which gets it as the variable KEY
 and is restarted.`,
-		example: `tend set pm2-logrotate:max_size 1K`,
+		example: `tend set my-module:days 9`,
 	},
 	{
 		use: "get [KEY]", aliases: []string{"conf", "config"}, short: "Print a stored value, or all", most: 1,
 		topics: []topic{general}, run: pm2Get, asks: true,
 		example: `tend conf
-tend get pm2-logrotate:max_size`,
+tend get my-module:days`,
 	},
 	{
 		use: "unset KEY|all", short: "Forget a stored value", least: 1, most: 1,
 		topics: []topic{general}, run: pm2Unset,
-		example: `tend unset pm2-logrotate:max_size`,
+		example: `tend unset my-module:days`,
 	},
 }
