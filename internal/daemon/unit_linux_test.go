@@ -33,6 +33,7 @@ type systemd struct {
 	conn     *net.UnixConn
 	watchdog time.Duration
 	cmd      *exec.Cmd
+	idle     int // descriptors that are stored while there is no app; the keeper's own four among them
 	stderr   bytes.Buffer
 
 	mu    sync.Mutex // guards what follows
@@ -167,21 +168,21 @@ func (m *systemd) start() {
 	}
 }
 
-// await waits until the process has told line since it was started.
-func (m *systemd) await(line string) {
+// await waits until the process has told line since it was started, and more holds.
+func (m *systemd) await(line string, holds ...func() bool) {
 	m.t.Helper()
 	late := time.After(60 * time.Second)
 	for {
 		m.mu.Lock()
 		told, more := slices.Clone(m.told), m.more
 		m.mu.Unlock()
-		if slices.Contains(told, line) {
+		if slices.Contains(told, line) && (len(holds) == 0 || holds[0]()) {
 			return
 		}
 		select {
 		case <-more:
 		case <-late:
-			m.t.Fatalf("%s was not told, but %q", line, told)
+			m.t.Fatalf("%s was not told, but %q; stored are %v", line, told, m.stores())
 		}
 	}
 }
@@ -190,6 +191,9 @@ func (m *systemd) ready() (*api.Client, event.Info) {
 	m.t.Helper()
 	m.await("READY=1")
 	m.await(fmt.Sprintf("MAINPID=%d", m.cmd.Process.Pid))
+	if m.idle == 0 {
+		m.idle = len(m.stores())
+	}
 	return m.connect()
 }
 
@@ -368,9 +372,7 @@ func (m *systemd) restart(url string) {
 	if code := m.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
-	if names := m.stores(); len(names) > 2 { // notes, and memory of the logs
-		t.Errorf("left with the manager: %v", names)
-	}
+	m.await("FDSTOREREMOVE=1", func() bool { return len(m.stores()) == m.idle-4 })
 	if conn, err := net.Dial("tcp", address); err == nil {
 		conn.Close()
 		t.Error("it listens although nothing shall be left")

@@ -132,7 +132,7 @@ func (k *keeper) meet(daemon left, control *os.File) error {
 		return nil
 	}
 	k.log.Printf("the keeper before was killed; the daemon %d and the apps run on", daemon.PID)
-	k.life = life{served: true, started: time.Now()}
+	k.life = life{served: true, answers: true, started: time.Now()} // as each does that a unit started
 	k.listen(control)
 	k.introduce()
 	k.watch(fd)
