@@ -59,4 +59,5 @@ var accepted = []difference{
 	{"`instance_var` after a reload", re(`reload inc|start inc`), re(`instance_var`), "PM2 forgets it in the record for a while."},
 	{"a relative `cwd` of a file", nil, re(`^(list|gone) \d+\.pm2_env\.(env\.)?(PWD|cwd)( |$)`), "tend's record has the folder."},
 	{"warnings about files", re(`\.(config\.js|yaml)`), re(`^(out|err) `), "On standard error; PM2 has none, or prints them among the results."},
+	{"what an app starts by itself", re(`jlist`), re(`^list 2\.pm2_env\.(env\.)?(NODE_APP_INSTANCE|km_link|namespace|vizion_running) `), "PM2 hands some of what it told the caller on, as texts."},
 }

@@ -55,7 +55,7 @@ func newSide(t *testing.T, argv []string) *side {
 		"HOME=" + filepath.Join(dir, "home"), "PATH=" + path, "REC=" + filepath.Join(dir, "rec"), "PM2_DISCRETE_MODE=true",
 		"NO_COLOR=1", "FOO=bar",
 	}
-	s.replace = []string{filepath.Join(dir, "home"), "$HOME", filepath.Join(dir, "app"), "$APP", dir, "$DIR", path, "$PATH", node.Path, "$NODE", s.port, "$PORT"}
+	s.replace = []string{strings.Join(argv, " "), "$TOOL", filepath.Join(dir, "home"), "$HOME", filepath.Join(dir, "app"), "$APP", dir, "$DIR", path, "$PATH", node.Path, "$NODE", s.port, "$PORT"}
 	t.Cleanup(s.end)
 	return s
 }
@@ -176,7 +176,9 @@ func (s *side) line(line string) []string {
 		}
 		return nil
 	case "env": // for all that follows
-		s.env = append(s.env, words[1:]...)
+		for _, kv := range words[1:] {
+			s.env = append(s.env, s.path(kv))
+		}
 		return nil
 	case "ask":
 		return s.ask(words[1], s.path(words[2]), words[3:])
@@ -208,7 +210,7 @@ func split(line string) (words []string) {
 }
 
 func (s *side) path(name string) string {
-	return strings.NewReplacer("$HOME", filepath.Join(s.dir, "home"), "$APP", filepath.Join(s.dir, "app"), "$DIR", s.dir, "$PORT", s.port).Replace(name)
+	return strings.NewReplacer("$HOME", filepath.Join(s.dir, "home"), "$APP", filepath.Join(s.dir, "app"), "$DIR", s.dir, "$PORT", s.port, "$TOOL", strings.Join(s.argv, " ")).Replace(name)
 }
 
 // dataCommands print data; of the others only counts whether they print.

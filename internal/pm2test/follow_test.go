@@ -11,8 +11,14 @@ import (
 
 var manyDigits = regexp.MustCompile(`[0-9]{2,}`)
 
+// ofTick is a line that tick.js wrote, in any form.
+var ofTick = regexp.MustCompile(`(out|err) line("|$)`)
+
+// alike is how many lines tell that no other kind is shown.
+const alike = 8
+
 // follow runs a command that shows what is written until it has shown a line of
-// each stream, and returns how they look. Digits say nothing.
+// each stream, or enough of one, and returns how they look. Digits say nothing.
 func (s *side) follow(env, args []string) (facts []string) {
 	cmd := exec.Command(s.argv[0], append(slices.Clone(s.argv[1:]), args...)...)
 	cmd.Dir, cmd.Env = s.path("$APP"), env
@@ -26,10 +32,14 @@ func (s *side) follow(env, args []string) (facts []string) {
 	}
 	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
-	for in := bufio.NewScanner(out); len(facts) < 2 && in.Scan(); {
+	in := bufio.NewScanner(out)
+	for n := 0; len(facts) < 2 && n < alike && in.Scan(); {
 		line := strings.Join(strings.Fields(colors.ReplaceAllString(in.Text(), "")), " ")
 		fact := "shows " + manyDigits.ReplaceAllString(line, "N")
-		if (strings.HasSuffix(line, "out line") || strings.HasSuffix(line, "err line")) && !slices.Contains(facts, fact) {
+		if !ofTick.MatchString(line) {
+			continue
+		}
+		if n++; !slices.Contains(facts, fact) {
 			facts = append(facts, fact)
 		}
 	}
