@@ -154,15 +154,22 @@ func (ch *Channel) Flush(ctx context.Context) error {
 func (ch *Channel) send(ctx context.Context, least int, add func() error) error {
 	err := ch.beginSend(ctx)
 	if err == nil {
-		if err = add(); err == nil && ch.batch.Len() >= least {
-			err = ch.writeBatch(ctx)
-		}
-		ch.endSend()
+		err = ch.addAndWrite(ctx, least, add)
 	}
 	if err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
 	return nil
+}
+
+// addAndWrite is the turn of a sender, which ends although add, that is the
+// program's own MarshalJSON, panics.
+func (ch *Channel) addAndWrite(ctx context.Context, least int, add func() error) error {
+	defer ch.endSend()
+	if err := add(); err != nil || ch.batch.Len() < least {
+		return err
+	}
+	return ch.writeBatch(ctx)
 }
 
 // appendValue appends the frame of v to the batch, or nothing.

@@ -456,3 +456,36 @@ func TestChannelPost(t *testing.T) {
 		expectTo(next)
 	}
 }
+
+// panicking is a value that cannot be encoded.
+type panicking struct{}
+
+func (panicking) MarshalJSON() ([]byte, error) { panic("no JSON") }
+
+// TestChannelSurvivesAValue: what a value's own code does is not the channel's end.
+func TestChannelSurvivesAValue(t *testing.T) {
+	for _, s := range []Serialization{JSON, Advanced} {
+		a, b := channels(t, ConnOptions{Serialization: s})
+		ctx := deadline(t)
+		if err := a.Post(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", s)
+				}
+			}()
+			a.Post(ctx, panicking{})
+		}()
+		if err := a.Send(ctx, 2); err != nil {
+			t.Fatal(err)
+		}
+		for want := 1; want <= 2; want++ {
+			var got int
+			if m, err := b.Receive(ctx); err != nil || m.Decode(&got) != nil || got != want {
+				t.Errorf("%s: %d, %v, want %d", s, got, err, want)
+			}
+		}
+	}
+}
