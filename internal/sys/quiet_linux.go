@@ -175,7 +175,9 @@ func epollNow(epoll int, events []unix.EpollEvent) (n int, err error) {
 
 // Close releases the poller; a blocked Wait returns os.ErrClosed.
 func (p *QuietPoller) Close() (err error) {
-	p.closed.Store(true)
+	if p.closed.Swap(true) {
+		return os.ErrClosed
+	}
 	switch {
 	case p.file != nil:
 		err = p.file.Close()

@@ -76,8 +76,8 @@ func TestQuietPollerWakes(t *testing.T) {
 		_, err := p.Wait(ready[:])
 		ended <- err
 	}()
-	Nap(time.Millisecond)
-	p.file.Close()
+	Nap(time.Millisecond) // mostly it is parked by then; it ends in any case
+	p.Close()
 	if err := <-ended; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Wait after Close = %v", err)
 	}
