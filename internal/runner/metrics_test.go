@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,9 +66,9 @@ func TestMetrics(t *testing.T) {
 				if first := g.message(k, 0); string(first) != `{"node_version":"`+node.Version+`"}` {
 					t.Errorf("first it said %s", first)
 				}
-				g.checkMetrics(g.message(k, 1))
+				checkMetrics(t, g.message(k, 1))
 				g.asksMetrics(k)
-				g.checkMetrics(g.message(k, 2))
+				checkMetrics(t, g.message(k, 2))
 				if mode == spec.Fork {
 					if err := g.r.Signal(k, 12); err != nil { // SIGUSR2
 						t.Fatal(err)
@@ -122,31 +123,78 @@ func (g *rig) message(k Key, n int) []byte {
 	return nil
 }
 
-func (g *rig) checkMetrics(message []byte) {
-	g.t.Helper()
+// toldMetrics are the metrics of a message.
+func toldMetrics(t *testing.T, message []byte) map[string]toldMetric {
+	t.Helper()
 	var said struct {
 		Type   string
 		Answer bool
-		Data   map[string]struct {
-			Historic bool
-			Type     string
-			Value    any
-		}
+		Data   map[string]toldMetric
 	}
 	if err := json.Unmarshal(message, &said); err != nil || said.Type != "axm:monitor" || !said.Answer {
-		g.t.Fatalf("%v: %s", err, message)
+		t.Fatalf("%v: %s", err, message)
 	}
-	if names := slices.Sorted(maps.Keys(said.Data)); !slices.Equal(names, metricNames) {
-		g.t.Errorf("it told %q", names)
+	return said.Data
+}
+
+type toldMetric struct {
+	Historic bool
+	Type     string
+	Value    any
+}
+
+// checkMetrics looks at those of a process that answered one request.
+func checkMetrics(t *testing.T, message []byte) {
+	t.Helper()
+	data := toldMetrics(t, message)
+	if names := slices.Sorted(maps.Keys(data)); !slices.Equal(names, metricNames) {
+		t.Errorf("it told %q", names)
 	}
-	for name, metric := range said.Data {
+	for name, metric := range data {
 		if metric.Value == nil || !metric.Historic || !strings.HasPrefix(metric.Type, "internal/") {
-			g.t.Errorf("%s: %+v", name, metric)
+			t.Errorf("%s: %+v", name, metric)
 		}
 	}
-	if v := said.Data["HTTP"].Value; v != 1.0 {
-		g.t.Errorf("%v requests a minute", v)
+	if v := data["HTTP"].Value; v != 1.0 {
+		t.Errorf("%v requests a minute", v)
 	}
+}
+
+// Who is asked again tells how late the event loop was between; who serves no HTTP tells
+// nothing of it.
+func TestMetricsOfABlockedLoop(t *testing.T) {
+	g := newRig(t)
+	path := filepath.Join(t.TempDir(), "metrics.cjs")
+	if err := os.WriteFile(path, []byte(Metrics), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.r.options.Metrics = path
+	k := Key{ID: 0, Gen: 1}
+	g.r.Spawn(Spawn{Key: k, App: g.node(`
+		let left = 10
+		const block = () => {
+			for (const end = Date.now() + 60; Date.now() < end;);
+			left-- > 0 ? setTimeout(block) : process.send('blocked')
+		}
+		process.on('message', block)
+		process.send('ready')
+	`, spec.Fork)})
+	await[Ready](g, k)
+	g.asksMetrics(k)
+	if data := toldMetrics(t, g.message(k, 1)); len(data) != len(metricNames)-3 {
+		t.Errorf("it told %v", data)
+	}
+	if err := g.r.Send(k, []byte(`"block"`)); err != nil {
+		t.Fatal(err)
+	}
+	g.message(k, 2)
+	g.asksMetrics(k)
+	text, _ := toldMetrics(t, g.message(k, 3))["Event Loop Latency p95"].Value.(string)
+	if late, err := strconv.ParseFloat(text, 64); err != nil || late < 20 {
+		t.Errorf("of a loop that takes 60 ms for a turn it tells %q, %v", text, err)
+	}
+	g.r.Kill(k)
+	await[Gone](g, k)
 }
 
 // What may not read it is started without, and so is who does not want it.
