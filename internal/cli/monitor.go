@@ -79,8 +79,11 @@ func (m *monitor) move(by int) {
 }
 
 func (m *monitor) scroll(by int) {
-	m.back = min(max(0, m.back+by), max(0, len(m.lines[m.chosen])-1))
+	m.back = min(max(0, m.back+by), max(0, len(m.lines[m.chosen])-m.page()))
 }
+
+// page is how many lines of a log there is room for.
+func (m *monitor) page() int { return max(1, m.layout().logs-2) }
 
 // key takes what was typed: a letter, or the name of a key. It returns what is to be
 // done, nil for nothing, and whether that was the end.
@@ -91,10 +94,9 @@ func (m *monitor) key(key string) (wish *monitorWish, quit bool) {
 			m.note, m.failed = wish.verb+" "+wish.app+" …", false
 			return wish, false
 		}
-		m.note = ""
 		return nil, false
 	}
-	page := max(1, m.height/2)
+	m.note = ""
 	switch key {
 	case "q", "esc", "ctrl-c":
 		return nil, true
@@ -107,9 +109,9 @@ func (m *monitor) key(key string) (wish *monitorWish, quit bool) {
 	case "end", "G":
 		m.move(len(m.list))
 	case "pgup", "b":
-		m.scroll(page)
+		m.scroll(max(1, m.page()-1))
 	case "pgdn", "f":
-		m.scroll(-page)
+		m.scroll(-max(1, m.page()-1))
 	case "r":
 		m.wish("restart")
 	case "l":

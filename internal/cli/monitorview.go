@@ -21,24 +21,39 @@ func (m *monitor) view(paint painter) []string {
 	if m.width < 20 || m.height < 6 {
 		return []string{shorten("the window is too small", max(1, m.width))}
 	}
-	body := m.height - 2
 	lines := []string{m.head(paint)}
-	if m.width < 72 {
-		top := min(len(m.list)+2, max(4, body/3))
-		lines = append(lines, m.processes(m.width, top, paint)...)
-		lines = append(lines, m.log(m.width, body-top, paint)...)
+	l := m.layout()
+	if l.narrow {
+		lines = append(lines, m.processes(m.width, l.list, paint)...)
+		lines = append(lines, m.log(m.width, l.logs, paint)...)
 		return append(lines, m.foot(paint))
 	}
 	left := min(m.width*2/5, widest)
+	lines = append(lines, beside(m.processes(left, l.list, paint), m.log(m.width-left, l.logs, paint))...)
+	if l.low > 0 {
+		lines = append(lines, beside(m.metrics(left, l.low, paint), m.details(m.width-left, l.low, paint))...)
+	}
+	return append(lines, m.foot(paint))
+}
+
+// layout is how high the boxes are. In a narrow one the logs are below the list, and there
+// is nothing else.
+type layout struct {
+	narrow          bool
+	list, logs, low int
+}
+
+func (m *monitor) layout() layout {
+	body := m.height - 2
+	if m.width < 72 {
+		list := min(len(m.list)+2, max(4, body/3))
+		return layout{narrow: true, list: list, logs: body - list}
+	}
 	low := min(14, max(0, body-8))
 	if low < 5 {
 		low = 0
 	}
-	lines = append(lines, beside(m.processes(left, body-low, paint), m.log(m.width-left, body-low, paint))...)
-	if low > 0 {
-		lines = append(lines, beside(m.metrics(left, low, paint), m.details(m.width-left, low, paint))...)
-	}
-	return append(lines, m.foot(paint))
+	return layout{list: body - low, logs: body - low, low: low}
 }
 
 func beside(left, right []string) []string {
