@@ -308,11 +308,10 @@ func unknownVerb(word string) error {
 		if word == v {
 			e.Code, e.Message = fault.Unsupported, word+": this command of pm2 is not supported yet"
 			e.Remedy = "tend help lists the commands."
-			if other := map[string]string{"dump": "save", "cleardump": "save", "unlink": "link"}[word]; other != "" {
-				word = other
-			}
-			if why, ok := unneeded[word]; ok {
-				e.Message, e.Remedy = strings.Replace(e.Message, " yet", "", 1), why
+			for words, why := range unneeded {
+				if slices.Contains(strings.Fields(words), word) {
+					e.Message, e.Remedy = word+": tend has no such command of pm2, and needs none", why
+				}
 			}
 			return e
 		}

@@ -66,11 +66,15 @@ var laterVerbs = []string{
 	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
 }
 
-// unneeded are commands of PM2 for which tend has nothing to do, and why.
+// unneeded are commands of PM2 for which tend has nothing to do, and what to do instead.
 var unneeded = map[string]string{
-	"save":      "There is nothing to save: the next daemon starts what was up. To have it start with the machine: tend startup",
-	"resurrect": "There is nothing to bring back: the daemon starts what was up. For what a PM2 has saved: tend import pm2",
-	"link":      "tend has no service of a vendor.",
+	"save dump cleardump": "There is nothing to save: the next daemon starts what was up. To have it start with the machine: tend startup",
+	"resurrect":           "There is nothing to bring back: the daemon starts what was up. For what a PM2 has saved: tend import pm2",
+	"link unlink monitor unmonitor open login logout plus register install-otel uninstall-otel": "tend has no service of a vendor.",
+	"inspect":    "A debugger: tend restart NAME --node-args --inspect",
+	"prettylist": "tend jlist prints the same as JSON, tend show NAME for people.",
+	"logrotate":  "Its file for logrotate is yours to write; afterwards: tend reloadLogs",
+	"deepUpdate": "A newer tend: install it, and then tend upgrade",
 }
 
 // verbs are all commands, in the order of the help.
