@@ -44,7 +44,7 @@ complete -o default -o nosort -F _NAME_completion NAME 2>/dev/null || complete -
   found=(${(f)"$(COMP_CWORD=$((CURRENT - 1)) NAME completion -- "${words[@]}" 2>/dev/null)"})
   if (( $#found )); then compadd -- "${found[@]}"; else _files; fi
 }
-compdef _NAME_completion NAME
+if type compdef >/dev/null 2>&1; then compdef _NAME_completion NAME; fi
 `,
 	"fish": `function __NAME_completion
   set -l words (commandline -opc) (commandline -ct)
