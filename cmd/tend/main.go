@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/tendproc/tend/internal/api"
@@ -15,6 +16,10 @@ import (
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/sys"
 )
+
+// commandGC has a command collect garbage less often than the daemon: most end
+// before that pays.
+const commandGC = 400
 
 func main() {
 	ctx := context.Background()
@@ -26,6 +31,7 @@ func main() {
 		}
 		return
 	}
+	debug.SetGCPercent(commandGC)
 	stdio := cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Version: programVersion(), Signals: signals, Notify: heed, IsRoot: os.Geteuid() == 0}
 	stdio.Width, _, stdio.Terminal = sys.Terminal(os.Stdout)
 	var err error
