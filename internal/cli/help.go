@@ -110,7 +110,7 @@ func writeFlag(b *strings.Builder, f flagSpec) {
 		name = "    " + name
 	}
 	line := fmt.Sprintf("  %-*s", left-2, name)
-	if len([]rune(line)) > left {
+	if !strings.HasSuffix(line, " ") { // no room between the two
 		b.WriteString(line + "\n")
 		line = strings.Repeat(" ", left)
 	}
