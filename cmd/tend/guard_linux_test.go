@@ -13,6 +13,7 @@ import (
 const orphans = `
 for i in 1 2 3 4 5 6 7 8; do (sh -c 'exit 0' &) ; (setsid sh -c 'sleep 0.1' &) ; done
 [ $$ != 1 ] && [ "$(cat /proc/1/comm)" = tend ] && echo guarded by process 1
+env -u TEND_HOME tend show app | grep -q '^ *pid *'$$'$' && echo reached by the usual home
 while :; do
   others=0
   for f in /proc/[0-9]*/stat; do
@@ -30,7 +31,7 @@ func TestRunAsInit(t *testing.T) {
 	const proc = "mount -t proc proc /proc && exec tend run app.sh --no-autorestart"
 	f := inNamespaces(t, front(t, bin, map[string]string{"app.sh": orphans}, ""), proc)
 	f.ends(6)
-	if !strings.Contains(f.out.String(), "guarded by process 1") {
+	if out := f.out.String(); !strings.Contains(out, "guarded by process 1\nreached by the usual home\n") {
 		t.Errorf("it said:\n%s%s", f.out.String(), f.err.String())
 	}
 }

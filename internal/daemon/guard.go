@@ -97,18 +97,7 @@ func (g *Guard) adopt(ctx context.Context) {
 	}
 	g.exits = make(chan os.Signal, 1)
 	signal.Notify(g.exits, syscall.SIGCHLD)
-	stop := g.running.start(ctx, "orphans", func(ctx context.Context) error {
-		for {
-			if _, err := g.reaper.Collect(); err != nil {
-				g.log.Print(err)
-			}
-			select {
-			case <-g.exits:
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	})
+	stop := g.running.start(ctx, "orphans", g.reaper.Run)
 	g.stops = append(g.stops, func() {
 		stop()
 		g.sweep()
