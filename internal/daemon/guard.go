@@ -172,6 +172,7 @@ func (g *Guard) Close(ctx context.Context) error {
 	select {
 	case err = <-closed:
 	case <-time.After(closeTime):
+		g.sweep() // which was not come to
 		err = errors.New("the last lines of output are lost: nobody reads them")
 	}
 	if _, lerr := g.face.leave(ctx, killed, nil); lerr != nil {
