@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -72,6 +73,7 @@ func TestModulesFromFolders(t *testing.T) {
 
 // registry is one of npm, of one package.
 type registry struct {
+	mu                 sync.Mutex // guards what follows
 	name, version, url string
 	manifest           map[string]any
 	tarball            []byte
@@ -87,13 +89,17 @@ func (s *side) serveModules() *registry {
 	r.set(s.t, "testdata/modules/mymod", "mymod", "1.2.3")
 	server := httptest.NewServer(r)
 	s.t.Cleanup(server.Close)
+	r.mu.Lock()
 	r.url = server.URL
+	r.mu.Unlock()
 	s.env = append(s.env, "npm_config_registry="+server.URL, "npm_config_update_notifier=false", "npm_config_fund=false")
 	s.replace = append(s.replace, server.URL, "$REGISTRY")
 	return r
 }
 
 func (r *registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
 	case strings.HasSuffix(q.URL.Path, ".tgz"):
 		_, _ = w.Write(r.tarball)
@@ -115,6 +121,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 func (r *registry) set(t *testing.T, dir, name, version string) {
 	t.Helper()
 	var packed bytes.Buffer
+	var manifest map[string]any
 	zip := gzip.NewWriter(&packed)
 	out := tar.NewWriter(zip)
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
@@ -123,10 +130,10 @@ func (r *registry) set(t *testing.T, dir, name, version string) {
 		}
 		text, err := os.ReadFile(filepath.Join(dir, path))
 		if err == nil && path == "package.json" {
-			r.manifest = map[string]any{}
-			err = json.Unmarshal(text, &r.manifest)
-			r.manifest["name"], r.manifest["version"] = name, version
-			text, _ = json.Marshal(r.manifest)
+			manifest = map[string]any{}
+			err = json.Unmarshal(text, &manifest)
+			manifest["name"], manifest["version"] = name, version
+			text, _ = json.Marshal(manifest)
 		}
 		if err == nil {
 			err = out.WriteHeader(&tar.Header{Name: "package/" + path, Mode: 0o644, Size: int64(len(text))})
@@ -141,5 +148,7 @@ func (r *registry) set(t *testing.T, dir, name, version string) {
 			t.Fatal(e)
 		}
 	}
-	r.name, r.version, r.tarball = name, version, packed.Bytes()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.name, r.version, r.manifest, r.tarball = name, version, manifest, packed.Bytes()
 }
