@@ -75,6 +75,7 @@ func newSystemd(t *testing.T, home string) *systemd {
 		}
 		conn.Close()
 		<-done
+		m.release() // what came meanwhile
 	})
 	return m
 }
