@@ -15,8 +15,10 @@ const (
 	bootLook   = 5 * time.Millisecond   // between two looks whether it sleeps, while another waits for its turn
 )
 
-// boots caps how many processes of a costly runtime boot at once. More at a
-// time than there are CPUs come up no sooner, and starve what serves already.
+// boots caps how many processes of a costly runtime boot at once. Many more at a
+// time than there are CPUs come up no sooner, and starve what serves already; with
+// two for each CPU none is idle while a boot waits for its disk, or to be seen asleep,
+// and beside other work they get a share.
 //
 // What runs counts until it was asleep at two looks in a row: it waits for work
 // then, or for another program. It is looked at only while others wait.

@@ -71,7 +71,7 @@ type Options struct {
 	Runner   Runner
 	Machine  spec.Machine
 	Profile  spec.Profile // what apps are where nothing is said
-	MaxBoots int          // how many Node and Bun processes boot at once; 0 means Machine.CPUs()
+	MaxBoots int          // how many Node and Bun processes boot at once; 0 means twice Machine.CPUs()
 	Memory   Memory       // nil for none
 	Watcher  Watcher      // nil for none: then no files are watched
 	Recent   *Recent      // nil for none: who watches again has missed what came meanwhile
@@ -94,7 +94,7 @@ type Supervisor struct {
 // New returns a supervisor of no apps.
 func New(o Options) *Supervisor {
 	if o.MaxBoots <= 0 {
-		o.MaxBoots = max(1, o.Machine.CPUs())
+		o.MaxBoots = 2 * max(1, o.Machine.CPUs())
 	}
 	if o.Memory == nil {
 		o.Memory = forgetful{}
