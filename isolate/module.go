@@ -17,7 +17,8 @@ const page = 64 << 10 // of a WebAssembly memory
 // Config are the choices of [Compile]; the zero value is fine.
 type Config struct {
 	// MemoryLimit is how many bytes the memory of each isolate may have, in whole
-	// pages of 64 KiB; 0 means 256 MiB. WebAssembly ends at 4 GiB.
+	// pages of 64 KiB; 0 means 256 MiB. WebAssembly ends at 4 GiB. A stack is no part
+	// of it: an endless recursion takes up to some 100 MB before it is a trap.
 	MemoryLimit int64
 	// MaxMessage is how long a message of a module may be in bytes; 0 means 1 MiB.
 	// With [thread.Backlog] it bounds what an isolate can make this process hold.
@@ -41,8 +42,11 @@ type Module struct {
 	running sync.WaitGroup
 }
 
-// Compile compiles a WASI command. The error is a [*CompileError] that says what
-// is wrong with wasm or with the configuration.
+// Compile compiles a WASI command, which it does not keep. The error is a
+// [*CompileError] that says what is wrong with wasm or with the configuration. A module
+// may have 50 000 locals in a function, 16 tables, and 1 048 576 elements in each,
+// which count beside MemoryLimit with eight bytes each; a table does not grow beyond.
+// ctx does not end the compilation, which takes some tenths of a second a megabyte.
 func Compile(ctx context.Context, wasm []byte, c Config) (*Module, error) {
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = 256 << 20
@@ -64,6 +68,9 @@ func Compile(ctx context.Context, wasm []byte, c Config) (*Module, error) {
 }
 
 func (m *Module) compile(ctx context.Context, wasm []byte) (err error) {
+	if wasm, err = bounded(wasm); err != nil {
+		return bad(nil, "%v", err)
+	}
 	rc := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).
 		WithMemoryLimitPages(uint32(m.config.MemoryLimit / page))
 	if dir := m.config.CacheDir; dir != "" {
