@@ -173,13 +173,14 @@ func ExampleProcess_Tree() {
 
 // All that are called so, as killall ends them, and what they started.
 func ExampleStopNamed() {
-	p, err := child.Start(child.Command{Path: "sleep", Args: []string{"1000"}, Argv0: "tend-example-worker"})
+	name := fmt.Sprint("worker-of-", os.Getpid()) // nobody else's
+	p, err := child.Start(child.Command{Path: "sleep", Args: []string{"1000"}, Argv0: name})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer p.Close()
-	ended, err := child.StopNamed(context.Background(), "tend-example-worker", child.StopOptions{Grace: 10 * time.Second})
+	ended, err := child.StopNamed(context.Background(), name, child.StopOptions{Grace: 10 * time.Second})
 	fmt.Println(len(ended), err)
 	fmt.Println(p.Wait(context.Background()))
 	// Output:
