@@ -31,8 +31,9 @@ func (ch *Channel) until(ctx context.Context, done func() bool) error {
 			ch.mu.Unlock()
 			return nil
 		case ch.ended != nil:
+			err := ch.ended
 			ch.mu.Unlock()
-			return ch.ended
+			return err
 		case ch.inbox.weight < ch.conn.options.MaxQueue:
 			turn = ch.reading
 		}
