@@ -24,7 +24,8 @@ import (
 // A child started by syscall.ForkExec alone is taken for an orphan.
 type Reaper struct {
 	// Reaped, unless nil, is called for each orphan after it was collected, by Run
-	// or Collect, one at a time. The number may be another's by then.
+	// or Collect, one at a time; it may start children itself. The number may be
+	// another's by then.
 	Reaped func(pid int, exit Exit)
 }
 
@@ -73,34 +74,50 @@ func (r *Reaper) Run(ctx context.Context) error {
 // have, which somebody outside this package waits for, or does not. It is what Run
 // does upon each SIGCHLD, for programs that have a loop of their own.
 func (r *Reaper) Collect() (left bool, err error) {
-	// No fork is under way: whoever is not listed was not started here.
-	own.forking.Lock()
-	defer own.forking.Unlock()
-	for again := true; again; { // the list may lack some while it changes
-		pids, err := listed()
-		if err != nil {
-			return false, err
-		}
-		again, left = false, false
-		for _, pid := range pids {
-			if _, started := own.list.Load(pid); started || !sys.ChildEnded(pid) {
-				continue
-			}
-			status, taken, err := collectOrphan(pid)
-			if err != nil {
-				return left, err
-			}
-			if !taken {
-				left = true
-				continue
-			}
-			again = true
+	for again := true; again && err == nil; { // the list may lack some while it changes
+		var orphans []orphan
+		orphans, left, err = collectListed()
+		again = len(orphans) > 0
+		for _, o := range orphans {
 			if r.Reaped != nil {
-				r.Reaped(pid, ExitOf(status))
+				r.Reaped(o.pid, o.exit)
 			}
 		}
 	}
-	return left, nil
+	return left, err
+}
+
+// orphan is one that was collected.
+type orphan struct {
+	pid  int
+	exit Exit
+}
+
+// collectListed collects those orphans that have ended and are listed. They are
+// there beside an error, too.
+func collectListed() (orphans []orphan, left bool, err error) {
+	// No fork is under way: whoever is not listed was not started here.
+	own.forking.Lock()
+	defer own.forking.Unlock()
+	pids, err := listed()
+	if err != nil {
+		return nil, false, err
+	}
+	for _, pid := range pids {
+		if _, started := own.list.Load(pid); started || !sys.ChildEnded(pid) {
+			continue
+		}
+		status, taken, err := collectOrphan(pid)
+		switch {
+		case err != nil:
+			return orphans, left, err
+		case taken:
+			orphans = append(orphans, orphan{pid, ExitOf(status)})
+		default:
+			left = true
+		}
+	}
+	return orphans, left, nil
 }
 
 // listed are the children of this process.

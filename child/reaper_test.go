@@ -22,7 +22,12 @@ func reaper([]string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	collected := make(chan child.Exit, 100)
-	r := child.Reaper{Reaped: func(_ int, exit child.Exit) { collected <- exit }}
+	r := child.Reaper{Reaped: func(_ int, exit child.Exit) {
+		if _, err := child.Run(ctx, child.Command{Path: "/bin/true"}, child.StopOptions{}); err != nil { // as a supervisor's next one
+			fmt.Println(err)
+		}
+		collected <- exit
+	}}
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()
 	if err := family(collected); err != nil {
