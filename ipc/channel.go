@@ -166,7 +166,12 @@ func (ch *Channel) send(ctx context.Context, least int, add func() error) error 
 // program's own MarshalJSON, panics.
 func (ch *Channel) addAndWrite(ctx context.Context, least int, add func() error) error {
 	defer ch.endSend()
+	start := ch.batch.Len()
 	if err := add(); err != nil || ch.batch.Len() < least {
+		return err
+	}
+	if err := ch.flushed(ctx); err != nil { // what a sender left whose ctx ended
+		ch.batch.Truncate(start)
 		return err
 	}
 	return ch.writeBatch(ctx)
@@ -235,7 +240,7 @@ func (ch *Channel) flushPosted() {
 	default:
 		return
 	}
-	if ch.batch.Len() > 0 && ch.mayWrite() {
+	if ch.batch.Len() > 0 && ch.mayWrite() && ch.conn.Queued() < ch.conn.options.MaxQueue {
 		_, _ = ch.conn.sendChecked(ch.batch.Bytes()) // that the peer is gone is found by reading
 		ch.batch.reset()
 		ch.flushSoon()

@@ -1,6 +1,8 @@
 package ipc
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -52,6 +54,83 @@ func TestBackPressure(t *testing.T) {
 			}
 			wg.Wait()
 		}
+	}
+}
+
+// clogged sends from x until its peer has no more room, and returns how many messages it was.
+func clogged(t *testing.T, x *Channel) (count int) {
+	t.Helper()
+	frame := []byte(`"` + strings.Repeat("x", 20000) + "\"\n")
+	for {
+		err := x.conn.TrySend(frame, -1)
+		if errors.Is(err, ErrWouldBlock) {
+			return count
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+	}
+}
+
+// TestBackPressureOfLongMessage: one that is longer than the queue waits as others do.
+func TestBackPressureOfLongMessage(t *testing.T) {
+	const limit = 64 << 10
+	x, y := channels(t, ConnOptions{MaxQueue: limit})
+	count := clogged(t, x)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := x.Send(deadline(t), strings.Repeat("y", 3*limit)); err != nil {
+			t.Error(err)
+		}
+	})
+	full(t, x)
+	for range count + 1 {
+		if _, err := y.Receive(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+}
+
+// TestPostedAfterGivenUp: what a sender left whose ctx ended takes no posted message
+// with it, and who cannot wait for it has sent nothing.
+func TestPostedAfterGivenUp(t *testing.T) {
+	const limit = 64 << 10
+	x, y := channels(t, ConnOptions{MaxQueue: limit})
+	count := clogged(t, x)
+	ctx, giveUp := context.WithCancel(deadline(t))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := x.Send(ctx, strings.Repeat("y", limit-10)); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	full(t, x)
+	giveUp()
+	wg.Wait()
+	if err := x.Post(ctx, "posted"); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Send(ctx, "refused"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	x.flushPosted() // as Receive does
+	wg.Go(func() {
+		if err := x.Disconnect(deadline(t)); err != nil {
+			t.Error(err)
+		}
+	})
+	var got []string
+	for m, err := range y.Messages(deadline(t)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(m.Data))
+	}
+	wg.Wait()
+	if len(got) != count+2 || got[count+1] != `"posted"` {
+		t.Errorf("%d messages of %d, the last: %.20s", len(got), count+2, got[len(got)-1])
 	}
 }
 

@@ -123,6 +123,12 @@ func (ch *Channel) take(f *Frame) error {
 		m := Message{Value: f.Value, Handle: f.Handle, weight: messageWeight + f.size}
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
+		if errors.Is(ch.ended, ErrClosed) { // while this was read
+			if f.Handle != nil {
+				f.Handle.Close()
+			}
+			return ErrClosed
+		}
 		m.Data = ch.inbox.keep(f.Data)
 		if f.Handle != nil {
 			m.weight += handleWeight

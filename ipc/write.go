@@ -101,12 +101,16 @@ func (c *Conn) TrySend(frame []byte, fd int) error {
 
 // Send is TrySend for frames of any length, and queues what cannot be written
 // now: the frame's bytes, and a duplicate of fd. [Conn.Flush] goes on with it.
-// ErrQueueFull says that nothing was sent or queued.
+// ErrQueueFull says that nothing was sent or queued; one frame is queued whatever
+// its length if no other is.
 func (c *Conn) Send(frame []byte, fd int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.checkLocked(frame, fd); err != nil {
 		return err
+	}
+	if c.out.bytes > 0 && c.out.bytes+len(frame) > c.options.MaxQueue {
+		return ErrQueueFull
 	}
 	_, err := c.sendLocked(frame, fd)
 	return err
@@ -119,8 +123,8 @@ func (c *Conn) check(frame []byte) error {
 	return c.checkLocked(frame, -1)
 }
 
-// sendChecked is Send of whole frames that were checked. queued tells that not
-// all is written.
+// sendChecked is Send of whole frames that were checked, by who sees to it that not
+// too much is queued. queued tells that not all is written.
 func (c *Conn) sendChecked(frames []byte) (queued bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,20 +153,13 @@ func (c *Conn) sendLocked(frame []byte, fd int) (queued bool, err error) {
 			return false, nil
 		}
 	}
-	// What is begun must be finished, however full the queue is.
-	if !begun && c.out.bytes+len(frame) > c.options.MaxQueue {
-		return false, ErrQueueFull
-	}
 	return true, c.out.push(frame, fd, begun)
 }
 
 // sendLongLocked sends a frame that goes in pieces, each of which may be our last deed.
 func (c *Conn) sendLongLocked(frame []byte, fd int) error {
-	switch {
-	case fd >= 0:
+	if fd >= 0 {
 		return fmt.Errorf("%w: a handle goes with at most %d bytes", ErrTooLong, AtomicFrame)
-	case !c.out.empty() && c.out.bytes+len(frame) > c.options.MaxQueue:
-		return ErrQueueFull
 	}
 	if err := c.out.push(frame, -1, false); err != nil {
 		return err
