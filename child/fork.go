@@ -13,9 +13,10 @@ import (
 
 // ForkOptions are the choices of [Fork] and [ForkSelf]; the zero value is fine.
 type ForkOptions struct {
-	// Interpreter runs a script; "" means the first that is in the PATH of Env: of
-	// node, bun and deno for JavaScript, of bun, node and deno for TypeScript (which
-	// Node knows from 22.18 on), of bun and deno for .tsx and .jsx.
+	// Interpreter runs the file, whatever its name; "" means, for a script, the first
+	// that is in the PATH of Env: of node, bun and deno for JavaScript, of bun, node and
+	// deno for TypeScript (which Node knows from 22.18 on), of bun and deno for .tsx
+	// and .jsx.
 	Interpreter string
 	// InterpreterArgs come before the script, as "--enable-source-maps". Deno has
 	// "run", "-A" if there are none.
@@ -45,11 +46,11 @@ var (
 
 // Fork starts a program with a channel on descriptor 3, as Node's
 // child_process.fork does: a script (.js, .cjs, .mjs, .ts, .cts, .mts, .jsx, .tsx)
-// with an interpreter, anything else as the program it is. [Process.Conn] is the
+// with an interpreter, anything else as the program it is unless one is given. [Process.Conn] is the
 // channel. The error is a [*StartError].
 func Fork(path string, args []string, o ForkOptions) (*Process, error) {
 	candidates, script := interpreters[filepath.Ext(path)]
-	if !script {
+	if !script && o.Interpreter == "" {
 		return Start(o.command(path, args))
 	}
 	name := o.Interpreter

@@ -85,6 +85,21 @@ func TestForkNode(t *testing.T) {
 	}
 }
 
+func TestForkInterpreterOfAnyFile(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "answer")
+	if err := os.WriteFile(script, []byte(`[ "$1" = 42 ]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := child.Fork(script, []string{"42"}, child.ForkOptions{Interpreter: "sh"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if exit, err := p.Wait(soon(t)); err != nil || exit.Code != 0 {
+		t.Errorf("%v, %v", exit, err)
+	}
+}
+
 func TestForkGo(t *testing.T) {
 	p, err := child.Fork(proctest.Self(), nil, child.ForkOptions{
 		Env: append(os.Environ(), proctest.RoleEnv("echo")), Silent: true,
