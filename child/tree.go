@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -89,13 +90,24 @@ func (p *Process) scanner() *scanner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return &scanner{
-		p: p, seen: map[int]bool{}, doubt: doubt{execLeft: execTries, endLeft: endTries},
+		p: p, wide: !listsChildren(), seen: map[int]bool{}, doubt: doubt{execLeft: execTries, endLeft: endTries},
 		known: known{
 			sessions: maps.Clone(p.sessions), unmarked: map[int]startTime{},
 			dead: map[int]startTime{}, denied: map[int]startTime{},
 		},
 	}
 }
+
+// listsChildren tells whether the kernel does. It is asked before the first look, for
+// that may kill the root, and who was below it could be known by nothing else.
+var listsChildren = sync.OnceValue(func() bool {
+	var r procs.Reader
+	self, err := r.Stat(os.Getpid())
+	if err == nil {
+		_, err = r.Children(&self, nil)
+	}
+	return err == nil
+})
 
 // scan looks until it is certain of all that it met, or the tries are used up.
 func (s *scanner) scan() error {
@@ -132,7 +144,7 @@ func (s *scanner) look() error {
 	last := sys.LastPID()
 	s.findReapers()
 	grouped := s.group()
-	if root, err := s.r.Stat(s.p.pid); err == nil && root.Start == s.p.start {
+	if root, err := s.r.Stat(s.p.pid); !s.wide && err == nil && root.Start == s.p.start {
 		s.add(root)
 	}
 	doubtful, err := s.orphans(grouped)

@@ -86,6 +86,21 @@ func TestScanWithoutChildrenLists(t *testing.T) {
 	}
 }
 
+func TestSweepWithoutChildrenLists(t *testing.T) {
+	p := thicket(t)
+	s := p.scanner()
+	s.wide = true
+	scanned(t, s)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := p.sweep(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	if left := p.scanner(); left.scan() != nil || len(left.members) > 0 {
+		t.Errorf("left: %v", left.pidsLeft())
+	}
+}
+
 func sorted(s *scanner) []int {
 	pids := s.pidsLeft()
 	slices.Sort(pids)
