@@ -426,3 +426,53 @@ func TestTasksAheadOfAnEnd(t *testing.T) {
 		})
 	}
 }
+
+// stopped has the pool's one worker stop, as a debugger does it: it reads nothing more.
+func stopped(t *testing.T, p *Pool) {
+	t.Helper()
+	n, err := Run(soon(t), p, pid, 0)
+	if err == nil {
+		err = syscall.Kill(n, syscall.SIGSTOP)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The grace ends although the worker has not even read the task.
+func TestGraceOfWorkerThatDoesNotRead(t *testing.T) {
+	p := open(t, Process{Grace: 50 * time.Millisecond}, Options{Size: 1})
+	stopped(t, p)
+	long := &Task[string, string]{Name: "echo", Timeout: 100 * time.Millisecond}
+	_, err := Run(soon(t), p, long, strings.Repeat("x", 8<<20))
+	if _, ok := errors.AsType[*TimeoutError](err); !ok {
+		t.Errorf("%v", err)
+	}
+	if _, err := Run(soon(t), p, pid, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// A task whose caller was told that its time is over is not begun after that.
+func TestTimedOutBeforeItBegan(t *testing.T) {
+	p := open(t, Process{}, Options{Size: 1})
+	stopped(t, p)
+	path := filepath.Join(t.TempDir(), "marks")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	short := &Task[marked, int]{Name: "mark", Timeout: 100 * time.Millisecond}
+	_, err := Run(soon(t), p, short, marked{path, 1})
+	if _, ok := errors.AsType[*TimeoutError](err); !ok {
+		t.Errorf("%v", err)
+	}
+	if _, err := Run(soon(t), p, mark, marked{path, 2}); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "2\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if s := p.Stats(); s.Failed != 1 || s.Done != 3 || s.Running != 0 {
+		t.Errorf("%+v", s)
+	}
+}

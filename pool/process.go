@@ -248,13 +248,15 @@ func (w *processWorker) ask(ctx context.Context) (a answer, err error) {
 // giveUp is for a task whose ctx has ended: the worker is told, and killed if it does
 // not answer within the grace.
 func (w *processWorker) giveUp(id uint64, grace time.Duration, answered <-chan struct{}) {
-	if grace > 0 && w.ch.SendRaw(w.ctx, appendCancel(nil, id)) == nil {
-		timer := time.NewTimer(grace)
-		defer timer.Stop()
-		select {
-		case <-answered:
-			return
-		case <-timer.C:
+	if grace > 0 {
+		ctx, cancel := context.WithTimeout(w.ctx, grace) // it may not read, not even the task
+		defer cancel()
+		if w.ch.SendRaw(ctx, appendCancel(nil, id)) == nil {
+			select {
+			case <-answered:
+				return
+			case <-ctx.Done():
+			}
 		}
 	}
 	if w.board == nil || w.board.condemn(id) {

@@ -104,8 +104,13 @@ func (p *Pool) takeLocked(now time.Duration) *job {
 	return j
 }
 
-// requeueLocked puts a task back in its turn, which a worker had and has not done.
+// requeueLocked puts a task back in its turn, which a worker had and has not done,
+// unless its caller was told already that its time is over.
 func (p *Pool) requeueLocked(j *job) {
+	if j.state != going {
+		p.leaveLocked(j, nil)
+		return
+	}
 	if isDone(p.life.forced) {
 		p.leaveLocked(j, ErrClosed)
 		return
