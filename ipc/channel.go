@@ -122,7 +122,8 @@ func (ch *Channel) PeerNode(major int) { ch.conn.PeerNode(major) }
 
 // Send sends v: in JSON as encoding/json writes it, in advanced serialization as
 // a JavaScript value. It returns once the kernel has the whole message; if ctx
-// ends before, the message may still go out.
+// ends before, the message may still go out. A MarshalJSON in v has the channel's
+// senders wait for it, and must not send on this channel itself.
 func (ch *Channel) Send(ctx context.Context, v any) error {
 	return ch.send(ctx, 0, func() error { return ch.appendValue(v) })
 }
