@@ -17,6 +17,10 @@ import (
 // start, in each of the three kinds of process.
 const maxMB = 12
 
+// without leaves HTTP/2 out of net/http, half a megabyte: tend serves files and its
+// own socket by plain HTTP/1, and asks by no other.
+const without = "nethttpomithttp2"
+
 func main() {
 	out := flag.String("o", "bin/tend", "where to put the executable")
 	man := flag.String("man", "", "where to put the manual besides, as PREFIX/share/man")
@@ -103,7 +107,7 @@ func compile(out, system, arch string) error {
 	if system != "" {
 		env = append(env, "GOOS="+system, "GOARCH="+arch)
 	}
-	return run.Step(env, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./cmd/tend")
+	return run.Step(env, "go", "build", "-trimpath", "-tags="+without, "-ldflags=-s -w", "-o", out, "./cmd/tend")
 }
 
 // static fails if the file asks for a dynamic linker or a shared library.
