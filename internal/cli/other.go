@@ -47,7 +47,7 @@ tend init simple --force`,
 }
 
 func runInit(_ context.Context, c *command, o operands) error {
-	text := fullConfig
+	text := strings.Replace(fullConfig, "pm2 start", "tend start", 1)
 	if len(o.args) > 0 {
 		if o.args[0] != "simple" {
 			return &fault.Error{Code: fault.Invalid, Message: "does not know " + clean(o.args[0]), Remedy: "Usage: tend init [simple]"}
@@ -121,18 +121,23 @@ func runReport(ctx context.Context, c *command, _ operands) error {
 }
 
 func (c *command) printReport(r reported) {
-	for _, f := range []fact{
+	facts := []fact{
 		{"tend", r.Version},
 		{"daemon", r.Daemon.Version + ", pid " + strconv.Itoa(r.Daemon.PID) + ", keeper " + strconv.Itoa(r.Daemon.KeeperPID)},
 		{"since", r.Daemon.StartedAt.Format("2006-01-02 15:04:05")},
 		{"home", r.Daemon.Home},
 		{"system", r.System},
 		{"processes", strconv.Itoa(len(r.Processes))},
-	} {
-		c.data("%-14s %s\n", f.key, clean(f.value))
 	}
 	for _, key := range r.Machine.Keys() {
-		c.data("%-14s %s\n", clean(key), clean(fmt.Sprint(r.Machine.Get(key))))
+		facts = append(facts, fact{clean(key), fmt.Sprint(r.Machine.Get(key))})
+	}
+	widest := 0
+	for _, f := range facts {
+		widest = max(widest, width(f.key))
+	}
+	for _, f := range facts {
+		c.data("%-*s  %s\n", widest, f.key, clean(f.value))
 	}
 	slices.SortStableFunc(r.Processes, func(a, b process) int { return a.ID - b.ID })
 	for _, p := range r.Processes {

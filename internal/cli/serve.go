@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 
@@ -48,6 +50,9 @@ func (c *command) site(args []string) (spec.Start, error) {
 	}
 	probe, err := static.New(static.Site{Dir: path})
 	if err != nil {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			err = pe.Err
+		}
 		return spec.Start{}, &fault.Error{Code: fault.NotFound, Op: "serve", Field: "path", Message: "folder cannot be read: " + path, Err: err, Remedy: "Name a folder that exists: tend serve ./public"}
 	}
 	probe.Close()
