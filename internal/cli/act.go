@@ -168,6 +168,9 @@ func (c *command) declared(o operands) (spec.Options, error) {
 	if err == nil {
 		err = c.sectionFault(o.args)
 	}
+	if err == nil && slices.ContainsFunc(o.args, func(word string) bool { return !spec.IsConfig(word) }) {
+		opts.Env, err = c.belowEnv(opts.Env)
+	}
 	if o.dashed {
 		if slices.ContainsFunc(o.args, spec.IsConfig) {
 			c.warn("arguments after -- mean nothing with a configuration file; write them into it, as args")

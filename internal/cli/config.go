@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tendproc/tend/internal/config"
@@ -63,6 +66,27 @@ func (c *command) read(ctx context.Context, word string) (configFile, error) {
 		}
 	}
 	return f, c.about(word, f.Err(c.values.on("strict")))
+}
+
+// belowEnv lays what --env-file names below env.
+func (c *command) belowEnv(env map[string]string) (map[string]string, error) {
+	for _, file := range slices.Backward(c.values.list("env-file")) {
+		text, err := machine.OS{}.ReadFile(c.path(file))
+		var vars map[string]string
+		if err == nil {
+			vars, err = config.ParseEnv(text)
+		}
+		if err != nil {
+			reason := cmp.Or(errors.Unwrap(err), err)
+			return nil, &fault.Error{
+				Code: fault.Invalid, Field: "--env-file", Message: c.path(file) + ": " + reason.Error(),
+				Remedy: "Name a file of KEY=value lines.",
+			}
+		}
+		maps.Copy(vars, env)
+		env = vars
+	}
+	return env, nil
 }
 
 // about puts the file before an error.

@@ -100,7 +100,7 @@ var flagSpecs = []flagSpec{
 	{"canary", "", "N", acting, "reload: N of the new generation serve beside the old one first; if one ends, all goes back"},
 	{"for", "", "TIME", acting, "reload: how long those are watched (default 30s)"},
 	{"only", "", "NAMES", filed, "files: these apps alone, with commas between"},
-	{"env-file", "", "FILE", filed, "files: variables for every app, below those of the file; may be repeated"},
+	{"env-file", "", "FILE", filed, "variables for every app, below --env and those of a configuration file; may be repeated"},
 	{"strict", "", "", filed, "files: what is only warned of is an error"},
 	{"dry-run", "", "", planning, "show what would be done, and do nothing"},
 	{"schema", "", "", checking, "print the JSON Schema of configuration files"},
