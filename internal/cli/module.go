@@ -128,7 +128,9 @@ func (c *command) installModule(ctx context.Context, svc api.Service, word strin
 	out, err = c.runInstalled(ctx, svc, name, c.source(word))
 	if err != nil {
 		rerr := restore()
-		if _, serr := os.Stat(place); serr == nil {
+		_, serr := os.Stat(place)
+		restored := serr == nil
+		if restored {
 			_, again := c.runInstalled(ctx, svc, name, "")
 			rerr = errors.Join(rerr, again)
 		} else {
@@ -138,9 +140,23 @@ func (c *command) installModule(ctx context.Context, svc api.Service, word strin
 		if rerr != nil {
 			c.warn("the module before it is not back: %v", rerr)
 		}
-		return out, err
+		return out, notUp(err, restored)
 	}
 	return out, os.RemoveAll(oldOf(place))
+}
+
+// notUp is err of a module that did not come up, and is gone again.
+func notUp(err error, restored bool) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Code != fault.StartFailed {
+		return err
+	}
+	e := *f
+	e.Op, e.Remedy = "", "Nothing was changed: it is not installed."
+	if restored {
+		e.Remedy = "Nothing was changed: the one before it is back."
+	}
+	return &e
 }
 
 // freeForModule refuses the name of an app that is none of a module.
@@ -259,7 +275,7 @@ func (c *command) staysUp(ctx context.Context, svc api.Service, name string) err
 	}
 	limit, cancel := context.WithTimeout(ctx, safeTime)
 	defer cancel()
-	unstable := &fault.Error{Code: fault.StartFailed, Message: "it keeps ending; the one before it is back", Remedy: "See why: " + c.dialect.name + " logs " + clean(name)}
+	unstable := &fault.Error{Code: fault.StartFailed, Message: "it keeps ending"}
 	first := map[int]int{}
 	err := svc.Watch(limit, "", func(ev event.Event) error {
 		list := []event.Instance{}

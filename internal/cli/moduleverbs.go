@@ -38,6 +38,11 @@ and is restarted.`,
 		example: `tend set my-module:days 9`,
 	},
 	{
+		use: "multiset \"KEY VALUE…\"", short: "Store several values", least: 1, most: -1,
+		topics: []topic{general}, run: pm2Multiset,
+		example: `tend multiset "my-module:days 9 my-module:size 10M"`,
+	},
+	{
 		use: "get [KEY]", aliases: []string{"conf", "config"}, short: "Print a stored value, or all", most: 1,
 		topics: []topic{general}, run: pm2Get, asks: true,
 		example: `tend conf

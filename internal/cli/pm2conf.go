@@ -67,6 +67,12 @@ func pm2Set(ctx context.Context, c *command, o operands) error {
 
 func pm2Multiset(ctx context.Context, c *command, o operands) error {
 	pairs := strings.Fields(strings.Join(o.args, " "))
+	if c.home == nil && len(pairs)%2 != 0 { // PM2 leaves the last one out
+		return &fault.Error{
+			Code: fault.Invalid, Field: "key", Message: clean(pairs[len(pairs)-1]) + " has no value",
+			Remedy: "Give keys and values in turn; nothing was changed.",
+		}
+	}
 	return c.store(ctx, pairs[:len(pairs)/2*2])
 }
 
@@ -146,7 +152,13 @@ func pm2Get(_ context.Context, c *command, o operands) error {
 	}
 	switch v := find(conf, path).(type) {
 	case nil:
-		return errTold // PM2 says nothing either
+		if c.home != nil {
+			return errTold // PM2 says nothing either
+		}
+		return &fault.Error{
+			Code: fault.NotFound, Field: "key", Message: "nothing is stored as " + clean(o.args[0]),
+			Remedy: c.dialect.name + " set " + clean(o.args[0]) + " VALUE stores it; " + c.dialect.name + " conf prints what is stored.",
+		}
 	case *pm2.Object:
 		c.printConf(conf, path[:1])
 	default:
