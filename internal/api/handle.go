@@ -300,7 +300,7 @@ next:
 			}
 			continue next
 		}
-		return queryFault(name, "unknown query parameter")
+		return queryFault(name, "unknown query parameter: leave it out")
 	}
 	return nil
 }

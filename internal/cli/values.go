@@ -71,7 +71,7 @@ func (v *values) number(name string) *int {
 	if *s == "null" {
 		n, err = spec.Reset, nil
 	} else if err == nil && n < 0 {
-		v.bad(name, "%d is negative", n)
+		v.bad(name, "%d is negative: give 0 or more", n)
 	}
 	if err != nil {
 		v.bad(name, "%q is not a number", *s)
@@ -94,7 +94,7 @@ func (v *values) duration(name string) *time.Duration {
 	case err != nil:
 		v.bad(name, "%q is not a time: give milliseconds, or a unit as in 2s", *s)
 	case d < 0:
-		v.bad(name, "%s is negative", *s)
+		v.bad(name, "%s is negative: give 0 or more", *s)
 	}
 	return &d
 }
