@@ -60,10 +60,10 @@ func (v *verb) check(args []string) error {
 var laterVerbs = []string{
 	"prettylist", "save",
 	"dump", "cleardump", "resurrect", "monitor", "unmonitor", "link",
-	"unlink", "deploy", "create", "profile:mem", "profile:cpu", "inspect",
+	"unlink", "create", "profile:mem", "profile:cpu", "inspect",
 	"module:generate", "package", "publish", "module:publish", "open", "login", "logout",
-	"plus", "register", "logrotate", "pull", "forward",
-	"backward", "deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
+	"plus", "register", "logrotate",
+	"deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
 }
 
 // unneeded are commands of PM2 for which tend has nothing to do, and what to do instead.
@@ -79,7 +79,7 @@ var unneeded = map[string]string{
 
 // verbs are all commands, in the order of the help.
 func verbs() []verb {
-	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, otherVerbs)
+	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, codeVerbs, otherVerbs)
 }
 
 var actingVerbs = []verb{

@@ -106,7 +106,7 @@ var Keys = []Key{
 	{Name: "v8", Kind: Anything, Doc: "Watch V8", Later: "the metrics are those of pmx, and no more"},
 	{Name: "io", Kind: Anything, Doc: "Options of PM2's agent", Later: "the metrics are those of pmx, and no more"},
 	{Name: "source_map_support", Kind: Anything, Doc: "Stack traces through source maps", Later: "source maps are left to the runtime: interpreter_args: \"--enable-source-maps\""},
-	{Name: "post_update", Kind: Anything, Doc: "Commands after pm2 pull", Later: "tend does not fetch code"},
+	{Name: "post_update", Kind: Texts, Doc: "Commands of tend pull, forward and backward, in the app's folder, before it is reloaded", set: setNothing},
 	{Name: "install_url", Kind: Anything, Doc: "Of a pm2 module", Later: "there are no modules yet"},
 	{Name: "name_prefix", Kind: Anything, Doc: "Before the names of apps", Later: "names are taken as they are, which is what pm2 does with it too"},
 	{Name: "force", Kind: Anything, Doc: "Start a further time", Later: "an app that is known is restarted; start it a further time with tend start -f SCRIPT"},
@@ -140,5 +140,5 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// topKeys are the words beside apps. Of deploy the env is read; the rest is for pm2 deploy.
+// topKeys are the words beside apps. Of deploy the env is read; the rest is ReadTarget's.
 var topKeys = map[string]bool{"apps": true, "pm2": true, "$schema": true, "static": true, "deploy": true}

@@ -80,6 +80,7 @@ var good = map[string]map[string]string{
 	"probe":                     {`"tcp://:1"`: `{"probe":"tcp://:1"}`},
 	"listen":                    {`3000`: `{"listen":["3000"]}`, `["3000", "unix:/x"]`: `{"listen":["3000","unix:/x"]}`},
 	"overlap":                   {`true`: `{"overlap":true}`},
+	"post_update":               {`["npm ci", "true"]`: `{}`, `"npm ci"`: `{}`},
 	"uid":                       {`"ann"`: `{"uid":"ann"}`, `1000`: `{"uid":"1000"}`},
 	"gid":                       {`50`: `{"gid":"50"}`},
 }

@@ -54,6 +54,12 @@ func setFilter(a *app, v any) error {
 	return field(func(o *spec.Options) **[]string { return &o.FilterEnv }, asFilter)(a, v)
 }
 
+// setNothing is for what is read when it is needed, see PostUpdate.
+func setNothing(_ *app, v any) error {
+	_, err := asTexts(v)
+	return err
+}
+
 func setEnv(a *app, v any) (err error) {
 	a.env, err = asVariables(v)
 	return err

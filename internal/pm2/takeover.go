@@ -77,7 +77,7 @@ func foreign(o *Object, h Home) Foreign {
 // compare notes what PM2 does and tend does not, or in another way
 // (docs/pm2-differences.md).
 func (f *Foreign) compare(o *Object) {
-	for _, key := range []string{"deep_monitoring", "trace", "v8", "event_loop_inspector", "post_update", "io", "disable_source_map_support", "source_map_support"} {
+	for _, key := range []string{"deep_monitoring", "trace", "v8", "event_loop_inspector", "io", "disable_source_map_support", "source_map_support"} {
 		if v := o.Get(key); v != nil && v != false {
 			f.note(key + " means nothing to tend")
 		}
