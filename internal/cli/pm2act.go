@@ -122,7 +122,11 @@ func pm2Reload(ctx context.Context, c *command, o operands) error {
 	for _, target := range o.args {
 		c.verb = "reload " + clean(target)
 		if spec.IsConfig(target) {
-			if _, err = c.applyFile(ctx, svc, target, spec.Reloading); err != nil {
+			var applied event.Applied
+			if applied, err = c.applyFile(ctx, svc, target, spec.Reloading); err == nil {
+				err = c.tellVersioning(ctx, svc, applied.Outcome)
+			}
+			if err != nil {
 				break
 			}
 			continue
@@ -130,6 +134,9 @@ func pm2Reload(ctx context.Context, c *command, o operands) error {
 		var out event.Outcome
 		out, err = svc.Reload(ctx, spec.Act{Target: target, Options: opts, Parallel: parallel, Caller: c.pm2Caller()})
 		c.tell("reloaded", out)
+		if err == nil {
+			err = c.tellVersioning(ctx, svc, out)
+		}
 		if err != nil {
 			break
 		}

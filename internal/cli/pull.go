@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -50,6 +51,9 @@ func moving(pick func(ctx context.Context, r checkout, args []string) (string, e
 		}
 		c.done("%s is now at commit %s; it was at %s", clean(r.app), to, r.head)
 		out, err := r.renew(ctx, svc)
+		if err == nil {
+			err = c.tellVersioning(ctx, svc, out)
+		}
 		if err != nil {
 			c.warn("the folder stays at the new commit; back to the former one: %s pull %s %s", c.dialect.name, clean(r.app), r.head)
 			return err
@@ -78,16 +82,22 @@ func (c *command) checkoutOf(ctx context.Context, svc api.Service, word string) 
 		}
 	}
 	in := snap.Instances[i]
-	app := appsByName(snap)[in.App]
-	if app == nil {
-		return checkout{}, &fault.Error{Code: fault.NotFound, Message: "nothing is known of its folder", Remedy: "Start it anew."}
+	return c.checkoutAt(ctx, in.App, appsByName(snap)[in.App].Of(in.ID))
+}
+
+// checkoutAt is where the script is, whatever folder it runs in; where that is in no
+// checkout, as with a program of the system, the folder it runs in.
+func (c *command) checkoutAt(ctx context.Context, name string, app spec.App) (r checkout, err error) {
+	r = checkout{c: c, app: name, dir: app.Cwd}
+	if filepath.IsAbs(app.Script) && exists(app.Script) {
+		r.dir = filepath.Dir(app.Script)
+		if r.head, err = r.git(ctx, "rev-parse", "HEAD^{commit}"); err == nil {
+			return r, nil
+		}
+		r.dir = app.Cwd
 	}
-	r := checkout{c: c, app: in.App, dir: app.Of(in.ID).Cwd}
 	r.head, err = r.git(ctx, "rev-parse", "HEAD^{commit}")
-	if err != nil {
-		return r, about(err, "no versioning system found: "+clean(r.dir)+" is in no checkout of git that can be used")
-	}
-	return r, nil
+	return r, about(err, "no versioning system found: "+clean(r.dir)+" is in no checkout of git that can be used")
 }
 
 // about puts a sentence of ours before what git says.
@@ -207,32 +217,40 @@ func (r checkout) unpublished(ctx context.Context) (string, error) {
 
 // renew carries out what the file of the app has for after a change, and reloads it.
 func (r checkout) renew(ctx context.Context, svc api.Service) (event.Outcome, error) {
-	commands, err := r.postUpdate(ctx)
+	commands, dir, err := r.postUpdate(ctx)
 	if err != nil {
 		return event.Outcome{}, err
 	}
 	for _, line := range commands {
 		r.c.say("%s\n", clean(line))
-		if err := r.c.shell(ctx, r.dir, line); err != nil {
-			return event.Outcome{}, about(err, "post_update: "+clean(line))
+		if err := r.c.shell(ctx, dir, line); err != nil {
+			return event.Outcome{}, fmt.Errorf("post_update %q: %w", line, err)
 		}
 	}
 	return svc.Reload(ctx, spec.Act{Target: r.app, Caller: r.c.caller()})
 }
 
-func (r checkout) postUpdate(ctx context.Context) ([]string, error) {
-	for _, name := range append(slices.Clone(spec.ConfigNames), "process.json") {
-		path := filepath.Join(r.dir, name)
-		if !exists(path) {
-			continue
-		}
-		tree, err := r.c.tree(ctx, path, config.FormatOf(path))
-		if err != nil {
-			return nil, r.c.about(path, err)
-		}
-		if commands, err := config.PostUpdate(tree, r.app); err != nil || commands != nil {
-			return commands, err
+// postUpdate are the commands of the app, and the folder of the file that has them:
+// the script's, or the checkout's.
+func (r checkout) postUpdate(ctx context.Context) (commands []string, dir string, err error) {
+	top, err := r.git(ctx, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return nil, "", err
+	}
+	for _, dir := range []string{r.dir, top} {
+		for _, name := range append(slices.Clone(spec.ConfigNames), "process.json") {
+			path := filepath.Join(dir, name)
+			if !exists(path) {
+				continue
+			}
+			tree, err := r.c.tree(ctx, path, config.FormatOf(path))
+			if err != nil {
+				return nil, "", r.c.about(path, err)
+			}
+			if commands, err := config.PostUpdate(tree, r.app); err != nil || commands != nil {
+				return commands, dir, err
+			}
 		}
 	}
-	return nil, nil
+	return nil, "", nil
 }
