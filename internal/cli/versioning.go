@@ -48,7 +48,7 @@ func (r checkout) versioning(ctx context.Context) map[string]any {
 	v := map[string]any{
 		"type": "git", "revision": r.head, "repo_path": r.dir, "remotes": some(remotes),
 		"comment": ask("log", "-1", "--format=%B") + "\n", "update_time": ask("log", "-1", "--format=%cI"),
-		"unstaged": ask("status", "--porcelain", "--untracked-files=no") != "",
+		"unstaged": ask("status", "--porcelain") != "",
 		"branch":   ask("rev-parse", "--abbrev-ref", "HEAD"), "prev_rev": known(ask("rev-parse", "--verify", "--quiet", "HEAD~1")),
 		"branch_exists_on_remote": false, "ahead": false, "next_rev": nil,
 	}
