@@ -437,6 +437,10 @@ func stopped(t *testing.T, p *Pool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var status syscall.WaitStatus // until then some of its threads may run
+	if _, err := syscall.Wait4(n, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatal(status, err)
+	}
 }
 
 // The grace ends although the worker has not even read the task.
