@@ -36,6 +36,9 @@ func (c *command) moduleHome() pm2.Home {
 }
 
 func runInstall(ctx context.Context, c *command, o operands) error {
+	if _, err := c.safeTime(); err != nil {
+		return err
+	}
 	svc, err := c.ensure(ctx)
 	if err != nil {
 		return err
@@ -268,16 +271,29 @@ const (
 	safeRestarts = 2
 )
 
+// safeTime is how long --safe looks; 0 where it is not given.
+func (c *command) safeTime() (time.Duration, error) {
+	if !c.values.given("safe") {
+		return 0, c.values.err
+	}
+	if s := c.values.text("safe"); *s == "true" {
+		return safeTime, nil
+	}
+	d := c.values.duration("safe")
+	return *d, c.values.err
+}
+
 // staysUp looks at a module for a while, with --safe, and says whether it keeps ending.
 func (c *command) staysUp(ctx context.Context, svc api.Service, name string) error {
-	if !c.values.on("safe") && !c.values.given("safe") {
-		return nil
+	look, err := c.safeTime()
+	if err != nil || look == 0 {
+		return err
 	}
-	limit, cancel := context.WithTimeout(ctx, safeTime)
+	limit, cancel := context.WithTimeout(ctx, look)
 	defer cancel()
 	unstable := &fault.Error{Code: fault.StartFailed, Message: "it keeps ending"}
 	first := map[int]int{}
-	err := svc.Watch(limit, "", func(ev event.Event) error {
+	err = svc.Watch(limit, "", func(ev event.Event) error {
 		list := []event.Instance{}
 		if ev.Snapshot != nil {
 			list = ev.Snapshot.Instances

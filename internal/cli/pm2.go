@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,19 +32,14 @@ func RunPM2(ctx context.Context, args []string, stdio IO, p PM2) int {
 
 func pm2Dialect() *dialect {
 	return &dialect{
-		name: pm2.Name, verbs: [][]verb{pm2ActingVerbs, pm2ReadingVerbs, pm2DaemonVerbs, pm2ModuleVerbs, pm2CodeVerbs, pm2ConfVerbs, pm2StartupVerbs, pm2CompletionVerbs, pm2OtherVerbs}, flags: pm2Flags(),
+		name: pm2.Name, verbs: [][]verb{pm2ActingVerbs, pm2ReadingVerbs, pm2DaemonVerbs, pm2ModuleVerbs, pm2CodeVerbs, pm2ConfVerbs, pm2StartupVerbs, pm2CompletionVerbs, pm2SmallVerbs, pm2OtherVerbs}, flags: pm2Flags(),
 		marks:   marks{"[PM2]", "[PM2]", "[PM2][WARN]", "[PM2][ERROR]"},
 		prepare: preparePM2, reword: rewordPM2, misused: misusedPM2, overview: pm2Overview, list: listPM2,
 		bare: func(c *command, _ *cobra.Command) error {
 			c.data("%s", pm2Usage)
 			return errTold
 		},
-		unknown: func(c *command, word string) error {
-			if slices.Contains(laterVerbs, word) {
-				return &fault.Error{
-					Code: fault.Unsupported, Message: word + ": tend does not do this yet", Remedy: "pm2 -h lists what it does; nothing was changed.",
-				}
-			}
+		unknown: func(c *command, _ string) error {
 			c.say("[PM2][ERROR] Command not found\n\n%s", pm2Usage)
 			return errTold
 		},

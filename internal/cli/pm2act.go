@@ -39,6 +39,14 @@ func pm2Start(ctx context.Context, c *command, o operands) error {
 	if len(o.args) == 0 {
 		o.args = []string{defaultConfig}
 	}
+	if c.values.on("no-daemon") {
+		return runRuntime(ctx, c, o)
+	}
+	if c.values.on("write") {
+		if err := c.writeApps(o.args, opts); err != nil {
+			return err
+		}
+	}
 	return c.each(ctx, o.args, spec.Restarting, "started", func(svc api.Service, word string) (event.Outcome, error) {
 		return svc.Start(ctx, spec.Start{Word: word, Options: opts, Force: c.values.on("force"), Caller: c.pm2Caller()})
 	})

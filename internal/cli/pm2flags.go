@@ -92,6 +92,11 @@ var pm2FlagList = []pm2Flag{
 	{name: "deep-monitoring", shown: "deep_monitoring"},
 	{name: "safe", value: "TIME", optional: true},
 	{name: "tarball", ignored: true},
+	{name: "container"},
+	{name: "dist", ignored: true}, // with --container only, as the next three
+	{name: "image-name", value: "NAME", optional: true, ignored: true},
+	{name: "node-version", value: "MAJOR", optional: true, ignored: true},
+	{name: "dockerdaemon", ignored: true},
 	{name: "attach"},
 	{name: "wait-ip", ignored: true},
 	{name: "format"},
@@ -130,6 +135,8 @@ var pm2Usages = map[string]string{
 	"log-type":     "json: an object a line",
 	"pid":          "file for the number of the process",
 	"no-autostart": "put it into the list, and start nothing",
+	"write":        "write NAME-pm2.json, by which the app can be started again",
+	"no-daemon":    "guard the apps in the foreground, as pm2-runtime does",
 	"filter-env":   "leave out the variables whose name contains TEXT; may be repeated",
 }
 
@@ -189,6 +196,12 @@ func (c *command) pm2Options(o operands) (spec.Options, error) {
 
 // unmade is an error for an option that tend does not know what to do with yet.
 func (c *command) unmade() error {
+	if c.values.on("container") {
+		return &fault.Error{
+			Code: fault.Unsupported, Field: "--container", Message: "no images are built here; nothing was changed",
+			Remedy: "Write a Dockerfile whose command is pm2-runtime, and: docker build",
+		}
+	}
 	for _, f := range pm2FlagList {
 		known := f.shown != "" || f.ignored || slices.Contains(pm2Own, f.name) ||
 			slices.ContainsFunc(flagSpecs, func(s flagSpec) bool { return s.name == f.name })
@@ -204,4 +217,4 @@ func (c *command) unmade() error {
 }
 
 // pm2Own are options that only the name of pm2 has, and that do something.
-var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight"}
+var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight", "write", "no-daemon"}

@@ -274,7 +274,7 @@ func (c *command) cobra(v *verb) *cobra.Command {
 			}
 			c.quiet = v.data
 			ctx := cmd.Context()
-			if !v.asks && !v.stays && c.Signals != nil {
+			if !v.asks && !v.stays && !c.values.on("no-daemon") && c.Signals != nil {
 				ctx = c.Signals(ctx)
 			}
 			return v.run(ctx, c, o)

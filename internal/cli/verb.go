@@ -60,7 +60,7 @@ func (v *verb) check(args []string) error {
 var laterVerbs = []string{
 	"prettylist", "save",
 	"dump", "cleardump", "resurrect", "monitor", "unmonitor", "link",
-	"unlink", "create", "profile:mem", "profile:cpu", "inspect",
+	"unlink", "create", "profile:mem", "profile:cpu",
 	"module:generate", "package", "publish", "module:publish", "open", "login", "logout",
 	"plus", "register", "logrotate",
 	"deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
@@ -71,9 +71,9 @@ var unneeded = map[string]string{
 	"save dump cleardump": "There is nothing to save: the next daemon starts what was up. To have it start with the machine: tend startup",
 	"resurrect":           "There is nothing to bring back: the daemon starts what was up. For what a PM2 has saved: tend import pm2",
 	"link unlink monitor unmonitor open login logout plus register install-otel uninstall-otel": "tend has no service of a vendor.",
-	"inspect":    "A debugger: tend restart NAME --node-args --inspect",
 	"prettylist": "tend jlist prints the same as JSON, tend show NAME for people.",
 	"logrotate":  "Its file for logrotate is yours to write; afterwards: tend reloadLogs",
+	"profile:mem profile:cpu create module:generate package publish module:publish autoinstall examples": "The name of pm2 knows it: tend pm2 -h",
 	"deepUpdate": "A newer tend: install it, and then tend upgrade",
 }
 
@@ -272,6 +272,14 @@ tend send signal HUP 0`,
 }
 
 var readingVerbs = []verb{
+	{
+		use: "inspect NAME|ID", short: "Have processes of Node open their debugger's port", least: 1, most: 1,
+		topics: []topic{general}, run: runInspect,
+		long: `By SIGUSR1, which is Node's signal for it. What the port is, Node writes to the
+app's error log; of several processes on one machine the first gets 9229. An app
+that heeds SIGUSR1 itself opens none; start that one with --node-args --inspect.`,
+		example: `tend inspect web && tend logs web --err --nostream`,
+	},
 	{
 		use: "list", aliases: []string{"ls", "l", "ps", "status"}, short: "Show all processes as a table", most: 0,
 		topics: []topic{listing, general}, run: runList, asks: true,

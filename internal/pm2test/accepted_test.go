@@ -60,4 +60,6 @@ var accepted = []difference{
 	{"a relative `cwd` of a file", nil, re(`^(list|gone) \d+\.pm2_env\.(env\.)?(PWD|cwd)( |$)`), "tend's record has the folder."},
 	{"warnings about files", re(`\.(config\.js|yaml)`), re(`^(out|err) `), "On standard error; PM2 has none, or prints them among the results."},
 	{"what an app starts by itself", re(`jlist`), re(`^list 2\.pm2_env\.(env\.)?(NODE_APP_INSTANCE|km_link|namespace|vizion_running) `), "PM2 hands some of what it told the caller on, as texts."},
+	{"`inspect` of what does not run", re(`inspect nope`), re(`^(exit|out)`), "An error in tend; PM2 exits 0."},
+	{"`--write`", nil, re(`pm2_env\.write( |$)`), "PM2 notes it in the record, and in the file that it writes with all defaults; tend's file has what was given."},
 }
