@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/tendproc/tend/child"
@@ -204,15 +203,7 @@ func TestForkTypeScript(t *testing.T) {
 	for name, find := range map[string]func(*testing.T) string{
 		"bun":  func(t *testing.T) string { return proctest.Bun(t) },
 		"deno": func(t *testing.T) string { return proctest.Deno(t) },
-		"node": func(t *testing.T) string {
-			for _, node := range proctest.Nodes(t) {
-				if major, _, _ := strings.Cut(node.Version, "."); len(major) == 2 && major >= "22" {
-					return node.Path
-				}
-			}
-			t.Skip("no Node that knows TypeScript")
-			return ""
-		},
+		"node": func(t *testing.T) string { return proctest.NodeFrom(t, 22).Path }, // earlier ones know no TypeScript
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := child.Fork(script, []string{"a", "b"}, child.ForkOptions{Interpreter: find(t)})

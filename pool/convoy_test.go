@@ -268,10 +268,8 @@ func TestKillsAmongShortTasks(t *testing.T) {
 	var killer sync.WaitGroup
 	killer.Go(func() {
 		for i := range kills {
-			// As the work goes on, wherever it is.
-			for p.Stats().Done < uint64(i+1)*tasks/(kills+1) {
-				time.Sleep(100 * time.Microsecond)
-			}
+			// As the work goes on, wherever it is. How the task ended is told below.
+			_, _ = all[(i+1)*tasks/(kills+1)].Wait(soon(t))
 			p.mu.Lock()
 			for s := range p.slots {
 				if w, ok := s.worker.(*processWorker); ok {

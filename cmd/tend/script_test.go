@@ -49,7 +49,11 @@ func TestScripts(t *testing.T) {
 		Condition: func(cond string) (bool, error) {
 			if name, ok := strings.CutPrefix(cond, "has:"); ok {
 				_, err := exec.LookPath(name)
-				return err == nil || name == "node" && nodeFolder() != "", nil
+				there := err == nil || name == "node" && nodeFolder() != ""
+				if !there && os.Getenv("TEND_REQUIRE_NODE") == "1" {
+					return false, fmt.Errorf("no %s, and TEND_REQUIRE_NODE is 1", name)
+				}
+				return there, nil
 			}
 			if cond == "cgroups" {
 				return canLimit(), nil

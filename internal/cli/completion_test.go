@@ -67,7 +67,7 @@ func TestCompletionInShells(t *testing.T) {
 	} {
 		t.Run(shell, func(t *testing.T) {
 			path, err := exec.LookPath(shell)
-			if err != nil {
+			if err != nil && shell != "bash" { // CI says which it has not
 				t.Skip(shell + " is not here")
 			}
 			m := newFakeRoot(t, map[string]string{"tend": "echo \"$COMP_CWORD\" >>\"$CALLED\"\necho web one\necho web-two\n"})

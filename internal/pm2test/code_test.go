@@ -57,12 +57,8 @@ var code = []string{
 func TestCodeAsPM2(t *testing.T) {
 	t.Parallel()
 	proctest.FirstNode(t)
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("no git")
-	}
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("no bash, which PM2 takes the shell of a machine for")
-	}
+	proctest.Program(t, "git")
+	proctest.Program(t, "bash") // which PM2 takes the shell of a machine for
 	const golden = "testdata/code/code.golden"
 	if *recordAll {
 		keep(t, golden, playCode(t, realPM2(t)))

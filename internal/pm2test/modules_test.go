@@ -12,11 +12,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/tendproc/tend/internal/proctest"
 )
 
 // modulesScript installs modules, for which it has a registry.
@@ -79,12 +80,10 @@ type registry struct {
 	tarball            []byte
 }
 
-// serveModules gives the side a registry. Without npm the test is skipped.
+// serveModules gives the side a registry.
 func (s *side) serveModules() *registry {
 	s.t.Helper()
-	if _, err := exec.LookPath("npm"); err != nil {
-		s.t.Skip("no npm")
-	}
+	proctest.Program(s.t, "npm")
 	r := &registry{}
 	r.set(s.t, "testdata/modules/mymod", "mymod", "1.2.3")
 	server := httptest.NewServer(r)

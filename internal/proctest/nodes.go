@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,19 +26,48 @@ func (n Node) Major() string {
 func (n Node) Name() string { return "node" + n.Major() }
 
 // Nodes returns the Node on PATH and those that TEND_TEST_NODES lists (paths
-// separated by ':'), one of each version, the one on PATH first. Without any it
-// skips the test, or fails it when TEND_REQUIRE_NODE is 1.
+// separated by ':'), one of each version, the one on PATH first. Without any the
+// test [Lacks] it.
 func Nodes(t testing.TB) []Node {
 	t.Helper()
 	found := allNodes()
-	if len(found) > 0 {
-		return found
+	if len(found) == 0 {
+		Lacks(t, "node on PATH nor in TEND_TEST_NODES")
 	}
+	return found
+}
+
+// NodeFrom returns one of [Nodes] of a major version or later.
+func NodeFrom(t testing.TB, major int) Node {
+	t.Helper()
+	for _, node := range Nodes(t) {
+		if n, err := strconv.Atoi(node.Major()); err == nil && n >= major {
+			return node
+		}
+	}
+	Lacks(t, "node from version "+strconv.Itoa(major)+" on")
+	return Node{}
+}
+
+// Lacks ends a test that there is no what for: it is skipped, or fails when
+// TEND_REQUIRE_NODE is 1, where all that the tests need was made ready.
+func Lacks(t testing.TB, what string) {
+	t.Helper()
 	if os.Getenv("TEND_REQUIRE_NODE") == "1" {
-		t.Fatal("no node on PATH nor in TEND_TEST_NODES, and TEND_REQUIRE_NODE is 1")
+		t.Fatalf("no %s, and TEND_REQUIRE_NODE is 1", what)
 	}
-	t.Skip("no node on PATH nor in TEND_TEST_NODES")
-	return nil
+	t.Skip("no " + what)
+}
+
+// Program returns the path of a program that a test cannot do without; if it is
+// not on PATH the test [Lacks] it.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Lacks(t, name+" on PATH")
+	}
+	return path
 }
 
 // FirstNode returns the first of [Nodes], for tests that need any one.
@@ -47,27 +77,23 @@ func FirstNode(t testing.TB) Node {
 }
 
 // Modules returns a node_modules folder with the packages that tests use, which
-// TEND_TEST_MODULES names. Without it the test is skipped, or fails when
-// TEND_REQUIRE_NODE is 1.
+// TEND_TEST_MODULES names. Without it the test [Lacks] it.
 func Modules(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("TEND_TEST_MODULES")
-	if dir == "" && os.Getenv("TEND_REQUIRE_NODE") == "1" {
-		t.Fatal("no TEND_TEST_MODULES, and TEND_REQUIRE_NODE is 1")
-	}
 	if dir == "" {
-		t.Skip("no TEND_TEST_MODULES")
+		Lacks(t, "TEND_TEST_MODULES")
 	}
 	return dir
 }
 
 // Bun returns the Bun on PATH or the one that TEND_TEST_BUN names. Without one
-// it skips the test.
+// the test [Lacks] it.
 func Bun(t testing.TB) string {
 	t.Helper()
 	path, ok := FindBun()
 	if !ok {
-		t.Skip("no bun on PATH nor in TEND_TEST_BUN")
+		Lacks(t, "bun on PATH nor in TEND_TEST_BUN")
 	}
 	return path
 }
@@ -76,12 +102,12 @@ func Bun(t testing.TB) string {
 func FindBun() (path string, ok bool) { return find("bun", "TEND_TEST_BUN") }
 
 // Deno returns the Deno on PATH or the one that TEND_TEST_DENO names. Without one
-// it skips the test.
+// the test [Lacks] it.
 func Deno(t testing.TB) string {
 	t.Helper()
 	path, ok := find("deno", "TEND_TEST_DENO")
 	if !ok {
-		t.Skip("no deno on PATH nor in TEND_TEST_DENO")
+		Lacks(t, "deno on PATH nor in TEND_TEST_DENO")
 	}
 	return path
 }

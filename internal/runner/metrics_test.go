@@ -104,7 +104,8 @@ func (g *rig) asksMetrics(k Key) {
 // message waits for the n-th message of k, from 0.
 func (g *rig) message(k Key, n int) []byte {
 	g.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	late := time.After(30 * time.Second)
+	for {
 		var list []Message
 		for _, rep := range g.reports(k) {
 			if m, ok := rep.(Message); ok {
@@ -115,12 +116,11 @@ func (g *rig) message(k Key, n int) []byte {
 			return list[n].Data
 		}
 		select {
-		case <-g.news:
-		case <-time.After(time.Second):
+		case <-g.news: // of each report, and nobody else takes them
+		case <-late:
+			g.t.Fatalf("no message %d of %v", n, k)
 		}
 	}
-	g.t.Fatalf("no message %d of %v", n, k)
-	return nil
 }
 
 // toldMetrics are the metrics of a message.

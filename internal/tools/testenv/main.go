@@ -8,7 +8,8 @@
 //	TEND_TEST_BUN      the bun executable
 //	TEND_TEST_DENO     the deno executable
 //	TEND_TEST_MODULES  a node_modules folder with the modules below
-//	TEND_REQUIRE_NODE  1: a test that finds no Node fails rather than skips
+//	TEND_REQUIRE_NODE  1: a test that lacks one of these, or another program that the
+//	                   machine must have (npm, git, bash), fails rather than skips
 //
 // Without a command it prints these as lines for a shell.
 package main
