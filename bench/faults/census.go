@@ -65,7 +65,7 @@ func (s *subject) leaked(ctx context.Context, before census) (census, error) {
 		if more.String() == "–" || time.Now().After(deadline) {
 			return more, nil
 		}
-		if err := rest(ctx, 200*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, 200*time.Millisecond); err != nil {
 			return census{}, err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tendproc/tend/bench/rig"
 )
 
 // kills kills what there is at random moments, also while what was killed last is
@@ -81,7 +83,7 @@ func strikeDaemon(ctx context.Context, s *subject) error {
 	if err := kill(pid); err != nil || rand.IntN(5) > 0 {
 		return err
 	}
-	if err := rest(ctx, time.Duration(rand.IntN(60))*time.Millisecond); err != nil {
+	if err := rig.Rest(ctx, time.Duration(rand.IntN(60))*time.Millisecond); err != nil {
 		return err
 	}
 	if next := s.daemon(); next != 0 && next != pid {
@@ -159,7 +161,7 @@ func (s *subject) upAgain(ctx context.Context, app string, want int) ([]int, err
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%s is not up again: %+v", app, states)
 		}
-		if err := rest(ctx, 20*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, 20*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

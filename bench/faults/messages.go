@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tendproc/tend/bench/rig"
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
 )
@@ -41,14 +42,14 @@ func messages(ctx context.Context, b *bench) (err error) {
 	wg.Go(func() { seen = s.watch(work) })
 	wg.Go(func() { lines, serr = s.send(work, id) })
 	for range b.times {
-		if err := rest(ctx, time.Duration(200+rand.IntN(300))*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, time.Duration(200+rand.IntN(300))*time.Millisecond); err != nil {
 			return err
 		}
 		if err := strikeDaemon(ctx, s); err != nil {
 			return err
 		}
 	}
-	if err := rest(ctx, time.Second); err != nil {
+	if err := rig.Rest(ctx, time.Second); err != nil {
 		return err
 	}
 	cancel()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/tendproc/tend/bench/rig"
 )
 
 // fault is something that happens to a guard. make returns when it is over.
@@ -80,7 +82,7 @@ func (s *subject) suffer(ctx context.Context, f fault) error {
 			if err := f.make(ctx, s); err != nil {
 				return err
 			}
-			if err := rest(ctx, time.Duration(300+rand.IntN(400))*time.Millisecond); err != nil {
+			if err := rig.Rest(ctx, time.Duration(300+rand.IntN(400))*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -112,7 +114,7 @@ func (s *subject) suffer(ctx context.Context, f fault) error {
 // warm makes f once, so that what it makes for good is there, and counts what there is.
 func (s *subject) warm(ctx context.Context, f fault) (c census, err error) {
 	if s.isTend() {
-		if err := errors.Join(f.make(ctx, s), rest(ctx, 500*time.Millisecond)); err != nil {
+		if err := errors.Join(f.make(ctx, s), rig.Rest(ctx, 500*time.Millisecond)); err != nil {
 			return c, err
 		}
 		if _, err := s.upAgain(ctx, "web", 2); err != nil {
@@ -160,7 +162,7 @@ func killKeeper(ctx context.Context, s *subject) error {
 		if pids[1] != 0 {
 			return kill(pids[1])
 		}
-		if err := rest(ctx, 20*time.Millisecond); err != nil { // the next one is on its way
+		if err := rig.Rest(ctx, 20*time.Millisecond); err != nil { // the next one is on its way
 			return err
 		}
 	}

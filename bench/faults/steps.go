@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tendproc/tend/bench/rig"
 )
 
 // instance is what `tend ls --json` says of one.
@@ -78,7 +80,7 @@ func unrolled(ctx context.Context, s *subject) error {
 		if err == nil || !strings.Contains(err.Error(), "is going on") {
 			return err
 		}
-		if err := rest(ctx, 20*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -217,7 +219,7 @@ func (s *subject) killAt(ctx context.Context, op operation, at, round int) (step
 		step = rec.String()
 	}
 	if round > 0 {
-		if err := rest(ctx, time.Duration(rand.IntN(3000))*time.Microsecond); err != nil {
+		if err := rig.Rest(ctx, time.Duration(rand.IntN(3000))*time.Microsecond); err != nil {
 			return "", err
 		}
 	}
@@ -241,7 +243,7 @@ func (s *subject) settles(ctx context.Context, op operation) error {
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		if err := rest(ctx, 20*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

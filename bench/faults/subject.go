@@ -173,12 +173,12 @@ func (s *subject) underLoad(ctx context.Context, do func() error) (n noticed, er
 			results <- result{r, keep, err}
 		}()
 	}
-	err = rest(ctx, 300*time.Millisecond)
+	err = rig.Rest(ctx, 300*time.Millisecond)
 	if err == nil {
 		err = do()
 	}
 	if err == nil {
-		err = rest(ctx, 500*time.Millisecond)
+		err = rig.Rest(ctx, 500*time.Millisecond)
 	}
 	cancel()
 	for range 2 {
@@ -248,13 +248,4 @@ func kill(pid int) error {
 		return err
 	}
 	return nil
-}
-
-func rest(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

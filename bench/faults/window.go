@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
+
+	"github.com/tendproc/tend/bench/rig"
 )
 
 // window kills the daemon exactly where round-robin has a connection that nobody
@@ -44,7 +46,7 @@ func window(ctx context.Context, b *bench) (err error) {
 
 // killOn kills the daemon when one of its threads enters a call for the 30th time.
 func (s *subject) killOn(ctx context.Context, strace, call string) error {
-	if err := rest(ctx, 300*time.Millisecond); err != nil {
+	if err := rig.Rest(ctx, 300*time.Millisecond); err != nil {
 		return err
 	}
 	pid := s.daemon()

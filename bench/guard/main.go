@@ -137,7 +137,7 @@ func respawns(ctx context.Context, dir string, subjects []*subject) error {
 		}
 		for range *kills {
 			// Past the age below which a guard may hesitate to respawn.
-			if err := rest(ctx, 1200*time.Millisecond); err != nil {
+			if err := rig.Rest(ctx, 1200*time.Millisecond); err != nil {
 				return err
 			}
 			next, took, err := killAndSee(w, app, pid)
@@ -182,7 +182,7 @@ func withApps(ctx context.Context, dir string, subjects []*subject, n int) error
 			return err
 		}
 	}
-	if err := rest(ctx, 3*time.Second); err != nil { // let the start-up burst settle
+	if err := rig.Rest(ctx, 3*time.Second); err != nil { // let the start-up burst settle
 		return err
 	}
 	for i := range *lists {
@@ -278,7 +278,7 @@ func atRest(ctx context.Context, subjects []*subject) error {
 		}
 		marks[i].pids = pids
 	}
-	if err := rest(ctx, 5*time.Second); err != nil { // the questions themselves die down
+	if err := rig.Rest(ctx, 5*time.Second); err != nil { // the questions themselves die down
 		return err
 	}
 	for i := range marks {
@@ -288,7 +288,7 @@ func atRest(ctx context.Context, subjects []*subject) error {
 		}
 		marks[i].cpu, marks[i].switches = cpu, rig.Switches(marks[i].pids...)
 	}
-	if err := rest(ctx, *idle); err != nil {
+	if err := rig.Rest(ctx, *idle); err != nil {
 		return err
 	}
 	for i, s := range subjects {
@@ -316,13 +316,4 @@ func sleeper(dir, name string) (string, error) {
 		return "", err
 	}
 	return path, os.WriteFile(path, text, 0o755)
-}
-
-func rest(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

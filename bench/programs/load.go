@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tendproc/tend/bench/rig"
 	"github.com/tendproc/tend/internal/loadgen"
 )
 
@@ -128,7 +129,7 @@ func askRedis(ctx context.Context, t *trial) (l load, err error) {
 		default:
 			count, last = n, time.Now()
 		}
-		_ = rest(ctx, pause)
+		_ = rig.Rest(ctx, pause)
 	}
 	if c != nil {
 		c.Close()

@@ -50,7 +50,7 @@ func (t *trial) run(ctx context.Context) (row string, err error) {
 	if err := t.begin(ctx); err != nil {
 		return "", err
 	}
-	running, err := t.under(ctx, "running", func() error { return rest(ctx, *steady) })
+	running, err := t.under(ctx, "running", func() error { return rig.Rest(ctx, *steady) })
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +107,7 @@ func (t *trial) often(ctx context.Context, do func(context.Context) error) error
 		if err := do(ctx); err != nil {
 			return err
 		}
-		if err := rest(ctx, time.Second); err != nil {
+		if err := rig.Rest(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (t *trial) killOne(ctx context.Context) error {
 		if len(now) == len(before) && !slices.Contains(now, before[0]) {
 			return nil
 		}
-		if err := rest(ctx, 50*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -164,12 +164,12 @@ func (t *trial) under(ctx context.Context, what string, do func() error) (l load
 		l, err = t.load(asking, t)
 		done <- err
 	}()
-	err = rest(ctx, time.Second)
+	err = rig.Rest(ctx, time.Second)
 	if err == nil {
 		err = do()
 	}
 	if err == nil {
-		err = rest(ctx, time.Second)
+		err = rig.Rest(ctx, time.Second)
 	}
 	cancel()
 	err = errors.Join(err, <-done)
@@ -241,7 +241,7 @@ func (t *trial) more(ctx context.Context, before census) (string, error) {
 		if len(list) == 0 || time.Now().After(deadline) {
 			return strings.Join(list, ", "), nil
 		}
-		if err := rest(ctx, 200*time.Millisecond); err != nil {
+		if err := rig.Rest(ctx, 200*time.Millisecond); err != nil {
 			return "", err
 		}
 	}
@@ -269,13 +269,4 @@ func freePort() (int, error) {
 		return 0, err
 	}
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
-}
-
-func rest(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -20,6 +20,16 @@ import (
 	"time"
 )
 
+// Rest waits for d, or for the end of ctx, which is the error.
+func Rest(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Main runs a benchmark until it is done, or Ctrl-C ends it.
 func Main(bench func(context.Context) error) {
 	flag.Parse()

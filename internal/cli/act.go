@@ -27,15 +27,23 @@ func (c *command) ensure(ctx context.Context) (api.Service, error) {
 	return svc, nil
 }
 
-func runStart(ctx context.Context, c *command, o operands) error {
-	if len(o.args) == 0 {
+// wanted is what a command is to start: the words it names, or the file that is here,
+// and the flags.
+func (c *command) wanted(o operands) (words []string, opts spec.Options, err error) {
+	words = o.args
+	if len(words) == 0 {
 		word, err := c.theFile(o)
 		if err != nil {
-			return err
+			return nil, opts, err
 		}
-		o.args = []string{word}
+		words = []string{word}
 	}
-	opts, err := c.declared(o)
+	opts, err = c.declared(o)
+	return words, opts, err
+}
+
+func runStart(ctx context.Context, c *command, o operands) error {
+	words, opts, err := c.wanted(o)
 	if err != nil {
 		return err
 	}
@@ -43,7 +51,7 @@ func runStart(ctx context.Context, c *command, o operands) error {
 	if opts.Autostart != nil && !*opts.Autostart {
 		past = "made known"
 	}
-	return c.each(ctx, o.args, spec.Restarting, past, func(svc api.Service, word string) (event.Outcome, error) {
+	return c.each(ctx, words, spec.Restarting, past, func(svc api.Service, word string) (event.Outcome, error) {
 		return svc.Start(ctx, spec.Start{Word: word, Options: opts, Force: c.values.on("force"), Caller: c.caller()})
 	})
 }

@@ -250,18 +250,11 @@ func (v *vigil) ended(ctx context.Context, ev event.Event) bool {
 
 // runRun guards apps in the foreground.
 func runRun(ctx context.Context, c *command, o operands) error {
-	if len(o.args) == 0 {
-		word, err := c.theFile(o)
-		if err != nil {
-			return err
-		}
-		o.args = []string{word}
-	}
-	opts, err := c.declared(o)
+	words, opts, err := c.wanted(o)
 	if err != nil {
 		return err
 	}
-	s, err := c.toStart(ctx, o.args, opts)
+	s, err := c.toStart(ctx, words, opts)
 	if err != nil {
 		return err
 	}
