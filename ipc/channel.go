@@ -358,7 +358,15 @@ func (ch *Channel) flushed(ctx context.Context) error {
 	if err := ch.until(ctx, func() bool { return !ch.writing }); err != nil {
 		return err
 	}
-	return ch.conn.writeErr()
+	if err := ch.conn.writeErr(); err != nil {
+		return err
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.conn.Queued() > 0 { // the channel has ended with it
+		return ch.ended
+	}
+	return nil
 }
 
 // flushSoon starts the writer if something is queued.

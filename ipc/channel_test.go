@@ -489,3 +489,21 @@ func TestChannelSurvivesAValue(t *testing.T) {
 		}
 	}
 }
+
+// What could not be written since the peer has gone is not flushed, though nothing
+// failed to be written.
+func TestFlushAfterTheEnd(t *testing.T) {
+	a, b := channels(t, ConnOptions{})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Receive(deadline(t)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if err := a.Post(deadline(t), "lost"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Flush(deadline(t)); err == nil {
+		t.Error("flushed to nobody")
+	}
+}

@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -246,6 +247,19 @@ func (m *systemd) release() {
 	m.store = nil
 }
 
+// forget lets go of what has one of the names.
+func (m *systemd) forget(names ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.store = slices.DeleteFunc(m.store, func(s stored) bool {
+		gone := slices.Contains(names, s.name)
+		if gone {
+			s.file.Close()
+		}
+		return gone
+	})
+}
+
 func (m *systemd) stores() (names []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -325,6 +339,41 @@ func TestUnitIsKilled(t *testing.T) {
 			}
 			m.restart(url)
 		})
+	}
+}
+
+// What keeps a keeper from beginning costs nothing that the manager holds: the next
+// one has the apps.
+func TestUnitTriesAgain(t *testing.T) {
+	t.Parallel()
+	m := newSystemd(t, newHome(t))
+	m.start()
+	c, info := m.ready()
+	app := start(t, c, "sleeper", "exec sleep 10000")
+	m.kill(info.KeeperPID, info.PID)
+	m.forget("tend-1", "tend-2") // what a keeper gives first: its lock and the socket of the API
+	held, lock := m.stores(), filepath.Join(m.home, "lock")
+	if err := errors.Join(os.Remove(lock), os.Mkdir(lock, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	_ = m.cmd.Wait()
+	if code := m.cmd.ProcessState.ExitCode(); code == 0 {
+		t.Errorf("it began without a lock: %s", m.stderr.String())
+	}
+	if left := m.stores(); len(left) != len(held) {
+		t.Errorf("the manager holds %v, and before %v", left, held)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	c, _ = m.ready()
+	if are, restarts := pidsOf(t, c); !slices.Equal(are, []int{app.PID}) || restarts != 0 {
+		t.Errorf("processes %v, %d restarts, and before %d; the manager held %v", are, restarts, app.PID, held)
+	}
+	if code := m.stop(); code != 0 {
+		t.Errorf("exit status %d: %s", code, m.stderr.String())
 	}
 }
 

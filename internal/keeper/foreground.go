@@ -36,8 +36,11 @@ func RunUnit(m *System, home, logPath string) error {
 	var had []left
 	k.unit, had = newUnit(m, k.log)
 	if err := k.succeed(had); err != nil {
-		k.store.clear()
-		return errors.Join(err, k.unit.forsake())
+		if errors.Is(err, ErrAnswered) { // those others have what they need
+			k.store.clear()
+			err = errors.Join(err, k.unit.forsake())
+		}
+		return err // else the manager keeps all, for the next try
 	}
 	said, err := k.await()
 	if err != nil {
