@@ -83,7 +83,7 @@ func (f *Foreign) compare(o *Object) {
 		}
 	}
 	if actions, ok := o.Get("axm_actions").([]any); ok && len(actions) > 0 {
-		f.note("the agent's metrics and actions end; those of @pm2/io stay")
+		f.note("its metrics come from tend; the agent's actions end, those of @pm2/io stay")
 	}
 	if versioning, ok := o.Get("versioning").(*Object); ok && len(versioning.Keys()) > 0 {
 		f.note("git is not asked for its revision")
