@@ -161,11 +161,33 @@ func pm2Package(ctx context.Context, c *command, o operands) error {
 	}, cmp.Or(declared.Version, "0.0.0"))
 	name := filepath.Base(dir)
 	packed := filepath.Join(dir, name+"-v"+version+".tar.gz")
-	args := []string{"-czf", packed, "--exclude=node_modules", "--exclude=*.tar.gz", "-C", filepath.Dir(dir), "--", name}
-	if said, err := child.ExecFile(ctx, "tar", args, child.ExecOptions{Dir: dir, Env: c.Env}); err != nil {
-		return errors.Join(&fault.Error{Code: fault.StartFailed, Message: "tar failed: " + clean(string(said.Stderr)), Err: err, Remedy: "Install tar; the folder must be writable."}, os.RemoveAll(packed))
+	if err := pack(ctx, dir, packed, c.Env); err != nil {
+		return err
 	}
 	c.done("module packaged in %s", packed)
+	return nil
+}
+
+// pack writes a folder, without what was installed or packed before, as the archive packed. Nothing of
+// that name is seen half written. The file is there before tar reads the folder, which so does not
+// change while it is read: tar would say so and fail.
+func pack(ctx context.Context, dir, packed string, env []string) error {
+	cannot := func(why string, err error) error {
+		return &fault.Error{Code: fault.StartFailed, Message: why, Err: err, Remedy: "Install tar; the folder must be writable."}
+	}
+	file, err := os.CreateTemp(dir, ".*.tar.gz")
+	if err != nil {
+		return cannot("cannot write into "+dir, err)
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	args := []string{"-czf", file.Name(), "--exclude=node_modules", "--exclude=*.tar.gz", "-C", filepath.Dir(dir), "--", filepath.Base(dir)}
+	if said, err := child.ExecFile(ctx, "tar", args, child.ExecOptions{Dir: dir, Env: env}); err != nil {
+		return cannot("tar failed: "+clean(string(said.Stderr)), err)
+	}
+	if err := errors.Join(file.Chmod(0o644), os.Rename(file.Name(), packed)); err != nil {
+		return cannot("cannot write "+packed, err)
+	}
 	return nil
 }
 
