@@ -135,10 +135,11 @@ type sent struct {
 	fd       int // our duplicate of the connection; -1 when it is a listener that was lent
 	listener *listener
 	at       time.Time
-	acked    bool  // the worker has received it, and may use it
-	answered bool  // nothing more is expected of it but the acknowledgement
-	ask      int64 // of a lent listener: the seq of the question it answers
-	tries    int   // of a lent listener: how often it was sent before
+	acked    bool         // the worker has received it, and may use it
+	answered bool         // nothing more is expected of it but the acknowledgement
+	ask      int64        // of a lent listener: the seq of the question it answers
+	tries    int          // of a lent listener: how often it was sent before
+	taken    chan<- error // of a connection that is for this worker alone: has room for what became of it
 }
 
 // ledger is what a worker was handed and has not finished with.
@@ -212,7 +213,7 @@ func (s *sent) fate() fate {
 	switch {
 	case s.fd < 0 || s.answered:
 		return done
-	case s.acked:
+	case s.acked, s.taken != nil:
 		return lost
 	}
 	return again

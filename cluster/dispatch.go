@@ -124,12 +124,8 @@ func passing(err error) bool {
 // has answered. If it cannot be sent now it waits for another turn.
 func (d *dispatcher) hand(s *seat, l *listener, fd int) {
 	w := s.worker
-	d.frame = l.newConn(w.bun).Append(d.frame[:0], w.seq)
-	switch err := w.conn.TryPass(d.frame, fd); {
+	switch err := d.pass(w, sent{fd: fd, listener: l}); {
 	case err == nil:
-		w.sent.add(sent{seq: w.seq, fd: fd, listener: l, at: d.now})
-		w.seq++
-		w.sent.trim(&w.load)
 		l.turns++
 		s.turn = l.turns
 		return
@@ -143,38 +139,64 @@ func (d *dispatcher) hand(s *seat, l *listener, fd int) {
 	d.await(l, fd, true)
 }
 
+// pass sends a connection and notes it, or does nothing.
+func (d *dispatcher) pass(w *worker, s sent) error {
+	d.frame = s.listener.newConn(w.bun).Append(d.frame[:0], w.seq)
+	if err := w.conn.TryPass(d.frame, s.fd); err != nil {
+		return err
+	}
+	s.seq, s.at = w.seq, d.now
+	w.seq++
+	w.sent.add(s)
+	w.sent.trim(&w.load)
+	return nil
+}
+
 // answered takes the worker's word on the connection that was sent with seq.
 func (d *dispatcher) answered(w *worker, seq int64, accepted bool) {
-	s := w.sent.answer(seq)
-	if s == nil {
+	found := w.sent.answer(seq)
+	if found == nil {
 		return
 	}
-	l, fd := s.listener, s.fd
-	seat := l.seat(w)
-	if accepted {
-		sys.Close(fd)
+	s := *found
+	w.sent.trim(&w.load)
+	seat := s.listener.seat(w)
+	switch {
+	case s.taken != nil && accepted:
+		s.end(nil)
+	case s.taken != nil:
+		s.end(errRefused)
+	case accepted:
+		sys.Close(s.fd)
 		if seat != nil {
 			seat.accepted()
 		}
 		if w.taken++; w.Worn > 0 && w.taken%w.Worn == 0 {
 			d.event(Event{Worker: w.ID, Type: WorkerWorn})
 		}
-	} else {
+	default:
 		if seat != nil {
 			seat.refused(d.now)
 		}
-		d.again(l, fd)
+		d.again(s)
 	}
-	w.sent.trim(&w.load)
 }
 
 // again puts a connection back that its worker did not take.
-func (d *dispatcher) again(l *listener, fd int) {
-	if l.closed() {
-		sys.Close(fd)
+func (d *dispatcher) again(s sent) {
+	if s.listener.closed() {
+		sys.Close(s.fd)
 		return
 	}
-	d.await(l, fd, false)
+	d.await(s.listener, s.fd, false)
+}
+
+// end says what became of a connection that was for one worker alone, and closes it.
+func (s *sent) end(err error) {
+	sys.Close(s.fd)
+	if s.taken != nil {
+		s.taken <- err
+	}
 }
 
 // refusedHandle deals with a worker that found no descriptor with a message:
@@ -191,10 +213,14 @@ func (d *dispatcher) refusedHandle(w *worker) {
 		d.lendAgain(w, what)
 		return
 	}
+	if what.taken != nil {
+		what.end(errRefused)
+		return
+	}
 	if seat := what.listener.seat(w); seat != nil {
 		seat.refused(d.now)
 	}
-	d.again(what.listener, what.fd)
+	d.again(what)
 }
 
 // settle decides about what a worker had when it died.
@@ -203,9 +229,9 @@ func (d *dispatcher) settle(w *worker) {
 		switch s.fate() {
 		case done:
 		case lost:
-			sys.Close(s.fd)
+			s.end(errWentAway)
 		case again:
-			d.again(s.listener, s.fd)
+			d.again(s)
 		}
 	}
 	w.sent = ledger{}

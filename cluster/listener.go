@@ -75,6 +75,10 @@ type use struct {
 
 func (l *listener) closed() bool { return l.key == "" }
 
+func (l *listener) tcp() bool {
+	return l.kind == wire.TCP4 || l.kind == wire.TCP6
+}
+
 func (l *listener) use(w *worker) *use {
 	for _, u := range l.users {
 		if u.worker == w {

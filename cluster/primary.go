@@ -177,12 +177,16 @@ func (p *Primary) Release(group string) { p.post(func(d *dispatcher) { d.release
 // later one. Who connects meanwhile waits in them.
 func (p *Primary) Bequeath() { p.bequest.Store(p.options.Hold != nil) }
 
-func (p *Primary) post(note func(*dispatcher)) {
+func (p *Primary) post(note func(*dispatcher)) { p.postOpen(note) }
+
+// postOpen is post, and tells whether the note will be read.
+func (p *Primary) postOpen(note func(*dispatcher)) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
 		p.postLocked(note)
 	}
+	return !p.closed
 }
 
 func (p *Primary) postLocked(note func(*dispatcher)) {

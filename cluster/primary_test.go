@@ -744,6 +744,9 @@ func TestClosedPrimary(t *testing.T) {
 	if err := p.Send(1, []byte("1")); !errors.Is(err, ErrClosed) {
 		t.Errorf("Send = %v", err)
 	}
+	if _, err := p.Dial(t.Context(), 1, 80); !errors.Is(err, ErrClosed) {
+		t.Errorf("Dial = %v", err)
+	}
 	p.Disconnect(1)
 	p.Remove(1)
 }
