@@ -177,7 +177,8 @@ stays, those that got other flags before it go back to theirs, the command says
 why and exits 1. Apps in fork mode are restarted.
 
 With --canary so many new workers serve beside the old ones first. If one of them
-ends within the time of --for, they are taken away again and nothing is changed.`,
+ends within the time of --for, or fails its --probe where the old worker beside it
+does not, they are taken away again and nothing is changed.`,
 		example: `tend reload web
 tend reload web --parallel 2
 tend reload web --canary 1 --for 2m

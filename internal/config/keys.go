@@ -90,7 +90,7 @@ var Keys = []Key{
 
 	{Name: "wait_ready", Kind: Switch, Doc: "It is up when it says so: IPC message \"ready\", or READY=1 to $NOTIFY_SOCKET", set: toggle(func(o *spec.Options) **bool { return &o.WaitReady })},
 	{Name: "listen_timeout", Kind: Duration, Doc: "How long it may take to listen or be ready", set: lasting(func(o *spec.Options) **time.Duration { return &o.ListenTimeout })},
-	{Name: "probe", Kind: Text, Doc: "Fork mode: it is up when this succeeds: http://…, tcp://HOST:PORT or exec:COMMAND", set: text(func(o *spec.Options) **string { return &o.Probe })},
+	{Name: "probe", Kind: Text, Doc: "It is up when this succeeds, each worker by itself: http://…, tcp://HOST:PORT or exec:COMMAND", set: text(func(o *spec.Options) **string { return &o.Probe })},
 	{Name: "listen", Kind: Texts, Doc: "Fork mode: sockets that each process inherits (LISTEN_FDS): 3000, 127.0.0.1:3000, unix:/run/x", set: texts(func(o *spec.Options) **[]string { return &o.Listen })},
 	{Name: "overlap", Kind: Switch, Doc: "Fork mode: a reload starts the new process before the old one ends", set: toggle(func(o *spec.Options) **bool { return &o.Overlap })},
 

@@ -290,6 +290,7 @@ func TestRolloutKeepsItsPromises(t *testing.T) {
 			r.Slots = append(r.Slots, RollSlot{ID: id})
 		}
 		at := map[int]RollVerb{} // what was last done to each
+		ails := map[int]int{}    // probes of those on trial that failed, in a row
 		now, ev, failed := base, RollEvent{}, false
 		for range 100 {
 			var next []RollAction
@@ -307,10 +308,18 @@ func TestRolloutKeepsItsPromises(t *testing.T) {
 			}
 			if !r.Until.IsZero() && rapid.Bool().Draw(t, "time passes") {
 				now, ev = r.Until, RollEvent{}
+				for _, id := range r.In(OnTrial) {
+					failed = failed || ails[id] > 0
+				}
 				continue
 			}
 			ev = outcome(t, r)
-			failed = failed || ev.Stage == Kept
+			if ev.Stage == OnTrial && slices.Contains(r.In(OnTrial), ev.ID) {
+				if ails[ev.ID]++; ev.Reason == "" {
+					ails[ev.ID] = 0
+				}
+			}
+			failed = failed || ev.Stage == Kept || ails[ev.ID] >= 3
 		}
 		t.Fatalf("never finished: %+v", r)
 	})
@@ -344,9 +353,12 @@ func outcome(t *rapid.T, r Roll) RollEvent {
 	ev := RollEvent{ID: rapid.SampledFrom(r.In(Rolling, Trying, OnTrial, Rejecting, Returning)).Draw(t, "id"), Reason: "died"}
 	stage := r.Slots[slices.IndexFunc(r.Slots, func(s RollSlot) bool { return s.ID == ev.ID })].Stage
 	ev.Stage = rapid.SampledFrom(map[RollStage][]RollStage{
-		Rolling: {Replaced, Replaced, Kept, Left}, Trying: {OnTrial, OnTrial, Kept, Left}, OnTrial: {Kept, Left},
+		Rolling: {Replaced, Replaced, Kept, Left}, Trying: {OnTrial, OnTrial, Kept, Left}, OnTrial: {Kept, Left, OnTrial, OnTrial, OnTrial},
 		Rejecting: {Kept, Left}, Returning: {Returned, Stuck, Left},
 	}[stage]).Draw(t, "stage")
+	if ev.Stage == OnTrial && rapid.Bool().Draw(t, "does well") {
+		ev.Reason = ""
+	}
 	return ev
 }
 

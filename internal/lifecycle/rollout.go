@@ -20,9 +20,15 @@ type Roll struct {
 
 // RollSlot is one instance of a roll.
 type RollSlot struct {
-	ID    int       `json:"id"`
-	Stage RollStage `json:"stage"`
+	ID      int       `json:"id"`
+	Stage   RollStage `json:"stage"`
+	Trouble string    `json:"trouble,omitempty"` // of its successor on trial, when it was last probed
+	Failed  int       `json:"failed,omitempty"`  // how many probes in a row met it
 }
+
+// trialFailures is how many probes in a row end a trial. A single one may be
+// chance, unless it is the last.
+const trialFailures = 3
 
 // RollStage is how far an instance has come in a roll.
 type RollStage string
@@ -42,7 +48,9 @@ const (
 )
 
 // RollEvent is what became of one instance of a roll: its new Stage, and for Kept
-// the reason. The zero RollEvent begins the roll, or says that time has passed.
+// the reason. OnTrial, of one that is, tells how it did when it was probed: Reason is what
+// it did worse than the old generation, or "". The zero RollEvent begins the
+// roll, or says that time has passed.
 type RollEvent struct {
 	ID     int
 	Stage  RollStage
@@ -54,7 +62,7 @@ type RollVerb string
 
 const (
 	DoReplace RollVerb = "replace" // answered by Replaced, Kept or Left
-	DoTry     RollVerb = "try"     // answered by OnTrial, Kept or Left; after OnTrial by Kept or Left if it fails
+	DoTry     RollVerb = "try"     // answered by OnTrial, Kept or Left; after OnTrial by Kept or Left if it ends
 	DoPromote RollVerb = "promote" // answered by Replaced or Left
 	DoReject  RollVerb = "reject"  // answered by Kept or Left
 	DoReturn  RollVerb = "return"  // answered by Returned, Stuck or Left
@@ -73,6 +81,7 @@ type RollAction struct {
 func Rollout(r Roll, ev RollEvent, now time.Time) (Roll, []RollAction) {
 	r.Slots = slices.Clone(r.Slots)
 	r.take(ev)
+	r.judge(now)
 	var out []RollAction
 	if r.Reason != "" {
 		out = r.undo()
@@ -95,9 +104,36 @@ func (r *Roll) take(ev RollEvent) {
 		if s.ID != ev.ID || ev.Stage == Waiting || slices.Contains(settled, s.Stage) {
 			continue
 		}
+		if s.Stage == OnTrial && ev.Stage == OnTrial {
+			r.probed(s, ev.Reason)
+			continue
+		}
 		s.Stage = ev.Stage
 		if ev.Stage == Kept && r.Reason == "" {
 			r.Reason = ev.Reason
+		}
+	}
+}
+
+// probed notes how one on trial did.
+func (r *Roll) probed(s *RollSlot, trouble string) {
+	s.Trouble = trouble
+	if s.Failed++; trouble == "" {
+		s.Failed = 0
+	}
+	if s.Failed >= trialFailures && r.Reason == "" {
+		r.Reason = trouble
+	}
+}
+
+// judge ends the watch of the canaries where one of them does badly at its end.
+func (r *Roll) judge(now time.Time) {
+	if r.Until.IsZero() || now.Before(r.Until) {
+		return
+	}
+	for _, s := range r.Slots {
+		if s.Stage == OnTrial && s.Failed > 0 && r.Reason == "" {
+			r.Reason = s.Trouble
 		}
 	}
 }

@@ -1,10 +1,14 @@
 package runner
 
 import (
+	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,4 +200,60 @@ func (g *rig) at(k Key, rep Report) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// freePort returns a port that the kernel gives to nobody who asks for any.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+// Each of two workers on one port is asked for itself: one does well, the other not yet.
+func TestWorkersAreProbed(t *testing.T) {
+	g := newRig(t)
+	port := strconv.Itoa(freePort(t))
+	a := g.node(strings.Replace(`
+const http = require('http')
+let well = process.env.NODE_APP_INSTANCE === '0'
+http.createServer((req, res) => { res.statusCode = well ? 200 : 503; res.end() }).listen(PORT, '127.0.0.1')
+process.on('message', m => { well = m })
+`, "PORT", port, 1), spec.Cluster)
+	a.Probe = "http://127.0.0.1:" + port + "/"
+	keys := []Key{{ID: 0, Gen: 1}, {ID: 1, Gen: 1}}
+	for i, k := range keys {
+		g.r.Spawn(Spawn{Key: k, App: a, Index: i})
+	}
+	await[Ready](g, keys[0])
+	if err := await[ProbeFailed](g, keys[1]).Err; err.Error() != "answered 503 Service Unavailable" {
+		t.Errorf("error %v", err)
+	}
+	if err := g.r.Probe(keys[0]); err != nil {
+		t.Error(err)
+	}
+	if err := g.r.Probe(keys[1]); err == nil {
+		t.Error("it does well")
+	}
+	g.r.Send(keys[1], []byte("true"))
+	await[Ready](g, keys[1])
+	g.r.Send(keys[0], []byte("false"))
+	for g.r.Probe(keys[0]) == nil { // until it has read that
+		if t.Context().Err() != nil {
+			t.Fatal("it goes on doing well")
+		}
+	}
+	for _, k := range keys {
+		g.r.Kill(k)
+		await[Gone](g, k)
+	}
+	if err := g.r.Probe(keys[0]); fault.CodeOf(err) != fault.NotRunning {
+		t.Errorf("of one that is gone: %v", err)
+	}
 }

@@ -56,6 +56,7 @@ type doors struct {
 	notify  *notifySocket // nil for none
 	listens bool          // it uses the sockets of its app
 	pulse   *pulse
+	probed  sync.Once // see becomeReady
 }
 
 // marks are what a process is known by, and what it said of itself.
@@ -93,8 +94,8 @@ func (l *life) run() {
 	}
 	l.mu.Unlock()
 	l.sayFirst(first)
-	if l.spawn.App.Probe != "" && !l.ready.Load() {
-		l.r.wg.Go(func() { l.probe(proc.Exited()) }) // ends with the process, or the runner
+	if !l.servesFirst() {
+		l.becomeReady()
 	}
 	select {
 	case <-proc.Exited():

@@ -3,15 +3,18 @@ package runner
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/spec"
 )
 
 const (
@@ -19,9 +22,36 @@ const (
 	probeTimeout = 5 * time.Second        // of one try
 )
 
+// Probes says that each process of the app answers its probe for itself: a worker is
+// reached by its channel, and a command has the environment of the process. Who
+// connects to a socket that processes of other kinds share is served by any.
+func Probes(a spec.App) bool {
+	return strings.HasPrefix(a.Probe, execProbe) || a.Probe != "" && a.Mode == spec.Cluster && a.Runtime != spec.Bun
+}
+
+const execProbe = "exec:"
+
+// servesFirst says that the process is not probed before it listens. A worker on standby
+// may wait for that for days.
+func (l *life) servesFirst() bool {
+	return l.worker != 0 && (l.spawn.Standby || !strings.HasPrefix(l.spawn.App.Probe, execProbe))
+}
+
+// becomeReady begins to probe a process that is not ready yet, once.
+func (l *life) becomeReady() {
+	if l.spawn.App.Probe == "" || l.ready.Load() {
+		return
+	}
+	l.probed.Do(func() { l.r.wg.Go(l.probe) }) // ends with the process, or the runner
+}
+
 // probe asks until the process is ready or has ended. That is no poll of what is
 // at rest: it ends with the start.
-func (l *life) probe(ended <-chan struct{}) {
+func (l *life) probe() {
+	var ended <-chan struct{} = l.silent // of a worker; it may listen before we have its process
+	if l.worker == 0 {
+		ended = l.proc.Exited()
+	}
 	ctx, cancel := context.WithCancel(lifetime(l.r.cut))
 	defer cancel()
 	go func() { // ends with the probe
@@ -60,22 +90,49 @@ func (l *life) probeOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	app := l.spawn.App
-	if command, ok := strings.CutPrefix(app.Probe, "exec:"); ok {
+	if command, ok := strings.CutPrefix(app.Probe, execProbe); ok {
 		cred, who, err := identity(app)
 		if err != nil {
 			return err
 		}
-		return probeExec(ctx, command, child.ExecOptions{Dir: app.Cwd, Env: l.environment(who), Credential: cred})
+		if !l.alive() { // after which there is proc
+			return errNotRunning
+		}
+		env := append(l.environment(who), "MAINPID="+strconv.Itoa(l.proc.PID())) // as in systemd.exec(5)
+		return probeExec(ctx, command, child.ExecOptions{Dir: app.Cwd, Env: env, Credential: cred})
 	}
 	u, err := url.Parse(app.Probe)
 	if err != nil {
 		return err
 	}
 	if u.Scheme == "tcp" {
-		return probeTCP(ctx, u.Host)
+		return l.probeTCP(ctx, u.Host)
 	}
-	return probeHTTP(ctx, app.Probe)
+	return l.probeHTTP(ctx, app.Probe)
 }
+
+// dial connects to the process: to a worker alone, where others share its port.
+func (l *life) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if !l.answersAlone() {
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := l.r.options.Primary.Dial(ctx, l.worker, uint16(n))
+	if cause := errors.Unwrap(err); cause != nil {
+		err = fmt.Errorf("port %s of the worker: %w", port, cause) // its number means nothing to people
+	}
+	return conn, err
+}
+
+func (l *life) answersAlone() bool { return l.worker != 0 && Probes(l.spawn.App) }
 
 func probeExec(ctx context.Context, command string, o child.ExecOptions) error {
 	out, err := child.Exec(ctx, command, o)
@@ -86,23 +143,26 @@ func probeExec(ctx context.Context, command string, o child.ExecOptions) error {
 	return err
 }
 
-func probeTCP(ctx context.Context, address string) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", address)
+func (l *life) probeTCP(ctx context.Context, address string) error {
+	conn, err := l.dial(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
 	return conn.Close()
 }
 
-// probeHTTP is well with any answer from 200 to 399.
-func probeHTTP(ctx context.Context, address string) error {
+// probeHTTP is well with any answer from 200 to 399. What a worker's certificate says is
+// of no matter: it was given the other end of the connection itself.
+func (l *life) probeHTTP(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
 	req.Close = true
-	t := &http.Transport{DisableKeepAlives: true}
+	t := &http.Transport{DisableKeepAlives: true, DialContext: l.dial}
+	if l.answersAlone() {
+		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above
+	}
 	resp, err := t.RoundTrip(req)
 	if err != nil {
 		return err

@@ -233,6 +233,16 @@ func (r *Runner) Send(k Key, message []byte) error {
 	return l.sent()
 }
 
+// Probe asks once how a process does that has a probe, as the probe has it; one that has
+// none does well. A worker answers for itself (see [Probes]). It waits five seconds at most.
+func (r *Runner) Probe(k Key) error {
+	l, err := r.running(k)
+	if err == nil && l.spawn.App.Probe != "" {
+		err = l.probeOnce(lifetime(r.cut))
+	}
+	return err
+}
+
 // Tail returns the last lines that the process wrote, oldest first.
 func (r *Runner) Tail(k Key, n int) []string {
 	if l := r.life(k); l != nil {
@@ -274,6 +284,7 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 		l.report(Waiting{})
 	case cluster.WorkerListening:
 		l.report(Listening{Address: ev.Address})
+		l.becomeReady()
 		if l.asks() {
 			l.watchOver()
 		}

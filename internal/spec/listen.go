@@ -106,8 +106,6 @@ func (a *App) checkFork() error {
 		e.Field, e.Remedy = "--listen", "Leave it out: workers get the sockets that they ask for."
 	case a.Overlap:
 		e.Field, e.Remedy = "--overlap", "Leave it out: workers are always replaced by one that is up already."
-	case a.Probe != "":
-		e.Field, e.Remedy = "--probe", "Leave it out: a worker is ready when it listens, or with --wait-ready when it says so."
 	default:
 		return nil
 	}

@@ -33,7 +33,7 @@ func TestCheckProbe(t *testing.T) {
 
 func TestWhatIsForForkMode(t *testing.T) {
 	for field, a := range map[string]App{
-		"--listen": {Mode: Cluster, Listen: []string{"[::]:1"}}, "--overlap": {Mode: Cluster, Overlap: true}, "--probe": {Mode: Cluster, Probe: "exec:true"},
+		"--listen": {Mode: Cluster, Listen: []string{"[::]:1"}}, "--overlap": {Mode: Cluster, Overlap: true},
 	} {
 		err := a.checkFork()
 		if f, ok := err.(*fault.Error); !ok || f.Field != field || f.Remedy == "" {

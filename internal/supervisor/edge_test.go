@@ -38,6 +38,7 @@ type program struct {
 	deaf     bool          // ignores the polite signal
 	stopTime time.Duration // from the polite signal to the exit
 	sleeps   time.Duration // from then on it has nothing to do
+	ails     time.Duration // from then on its probe fails
 	log      []string
 }
 
@@ -247,6 +248,16 @@ func (e *edge) WriteLine(k runner.Key, line string) error {
 
 func (e *edge) Send(k runner.Key, message []byte) error {
 	e.note("send %d.%d %s", k.ID, k.Gen, message)
+	return nil
+}
+
+func (e *edge) Probe(k runner.Key) error {
+	e.note("probe %d.%d", k.ID, k.Gen)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.procs[k]; p == nil || p.ails > 0 && time.Since(p.born) >= p.ails {
+		return errors.New("answered 500 Internal Server Error")
+	}
 	return nil
 }
 

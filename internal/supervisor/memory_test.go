@@ -93,13 +93,17 @@ func TestCrashInAReload(t *testing.T) {
 // A canary is watched on by the next daemon, and a reload that goes back goes on
 // going back: in the end all have the one declaration or all have the other.
 func TestCrashWithCanaries(t *testing.T) {
-	for _, fails := range []bool{false, true} {
+	for _, outcome := range []string{"passes", "the last one fails", "its probe fails"} {
+		fails, probed := outcome != "passes", outcome == "its probe fails"
 		for at := time.Duration(0); at < 2*time.Second; at += 13 * ms {
 			run(t, func(b *bench) {
 				quick := program{online: 40 * ms, listens: 100 * ms, stopTime: 20 * ms}
 				b.always("web", quick)
 				b.start("web", 3)
 				b.when = func(s runner.Spawn) *program {
+					if probed && s.App.Env["NEW"] == "1" {
+						return &program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, ails: 200 * ms, stopTime: 20 * ms}
+					}
 					if fails && s.App.Env["NEW"] == "1" && s.Index == 2 {
 						return &program{online: 40 * ms, exits: 50 * ms, code: 1}
 					}
@@ -108,6 +112,9 @@ func TestCrashWithCanaries(t *testing.T) {
 				req := act("web")
 				req.Options.Env, req.Canary, req.For = map[string]string{"NEW": "1"}, 1, 500*ms
 				req.Options.DrainTimeout = ptr(50 * ms)
+				if probed {
+					req.Options.Probe = ptr("http://127.0.0.1:3000/")
+				}
 				go func() { _, _ = b.sup.Reload(b.ctx, req) }()
 				b.wait(at)
 				b.crash()

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tendproc/tend/internal/event"
@@ -21,9 +22,10 @@ type roll struct {
 	past  bool             // specs are the newest of the app's past
 	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
 	turns map[int]rollTurn // of the instances that it has begun with
-	w     *wait
-	err   error  // the first failure
-	then  func() // is done when it went well
+	trials
+	w    *wait
+	err  error  // the first failure
+	then func() // is done when it went well
 }
 
 // Reload replaces the processes of target by a new generation, app by app side
@@ -115,6 +117,7 @@ func (s *Supervisor) roll(
 		for _, p := range moved {
 			l.beginAnew(p, w)
 		}
+		w.warnings = append(w.warnings, unprobed(list, req)...)
 		for _, r := range l.rollsOf(w, list, req) {
 			r.specs, r.past, r.core.Back = specs, op == "rollback", len(specs) > 0
 			l.roll(r, lifecycle.RollEvent{})
@@ -151,6 +154,16 @@ func rollable(list []*slot, req spec.Act) error {
 	return nil
 }
 
+// unprobed names the apps whose canaries cannot be probed one by one.
+func unprobed(list []*slot, req spec.Act) (warnings []string) {
+	for _, sl := range list {
+		if a := sl.spec; req.Canary > 0 && a.Probe != "" && !runner.Probes(a) {
+			warnings = append(warnings, a.Name+": who connects to "+a.Probe+" may be served by any of its processes, so the canary is not probed; --probe exec:… can be, by $MAINPID")
+		}
+	}
+	return slices.Compact(warnings)
+}
+
 // rollsOf makes a roll of each app in list.
 func (l *loop) rollsOf(w *wait, list []*slot, req spec.Act) (rolls []*roll) {
 	for _, sl := range list {
@@ -175,6 +188,9 @@ func (l *loop) rollsOf(w *wait, list []*slot, req spec.Act) (rolls []*roll) {
 func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
 	var next []lifecycle.RollAction
 	r.core, next = lifecycle.Rollout(r.core, ev, time.Now())
+	if r.core.Reason != "" && r.err == nil {
+		l.failTrial(r)
+	}
 	l.rememberRoll(r)
 	for _, a := range next {
 		sl := l.slots[a.ID]
@@ -314,15 +330,17 @@ func (l *loop) turned(r *roll, sl *slot, ev lifecycle.RollEvent) {
 	l.roll(r, ev)
 }
 
-// stage is how far the roll is with an instance.
-func (r *roll) stage(id int) lifecycle.RollStage {
+// slot is what the roll knows of an instance.
+func (r *roll) slot(id int) lifecycle.RollSlot {
 	for _, s := range r.core.Slots {
 		if s.ID == id {
-			return s.Stage
+			return s
 		}
 	}
-	return lifecycle.Left
+	return lifecycle.RollSlot{ID: id, Stage: lifecycle.Left}
 }
+
+func (r *roll) stage(id int) lifecycle.RollStage { return r.slot(id).Stage }
 
 // fail notes why the roll ends early.
 func (r *roll) fail(sl *slot, c coming) {
@@ -362,21 +380,27 @@ func (r *roll) verdict() error {
 	return &g
 }
 
-// rollWake is when the next watch of canaries ends, zero for never.
+// rollWake is when the next watch of canaries ends, or they are probed, zero for never.
 func (l *loop) rollWake() (at time.Time) {
+	now := time.Now()
 	for _, r := range l.rolls {
-		if u := r.core.Until; !u.IsZero() && (at.IsZero() || u.Before(at)) {
-			at = u
+		for _, u := range []time.Time{r.core.Until, l.probeAt(r, now)} {
+			if !u.IsZero() && (at.IsZero() || u.Before(at)) {
+				at = u
+			}
 		}
 	}
 	return at
 }
 
-// tickRolls ends the watches whose time has come.
+// tickRolls ends the watches whose time has come, and probes.
 func (l *loop) tickRolls(now time.Time) {
 	for _, r := range l.rolls {
-		if due(r.core.Until, now) {
+		switch {
+		case due(r.core.Until, now):
 			l.roll(r, lifecycle.RollEvent{})
+		case due(r.trials.next, now):
+			l.probe(r)
 		}
 	}
 }

@@ -298,6 +298,73 @@ func TestCanaryFails(t *testing.T) {
 	})
 }
 
+// A canary that is worse than what it would replace, by what both answer, goes. What the
+// old process cannot do either is not held against it, nor is a single failure.
+func TestCanaryIsProbed(t *testing.T) {
+	probed := func(o *spec.Options) { o.Probe = ptr("http://127.0.0.1:3000/") }
+	ready := program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, stopTime: 20 * ms}
+	with := func(ails time.Duration) program {
+		p := ready
+		p.ails = ails
+		return p
+	}
+	for name, tt := range map[string]struct {
+		old, tried program
+		fails      bool
+		within     time.Duration
+	}{
+		"both do well":        {old: ready, tried: ready},
+		"the new one fails":   {old: ready, tried: with(10 * time.Second), fails: true, within: 24 * time.Second},
+		"it fails at the end": {old: ready, tried: with(59 * time.Second), fails: true, within: 72 * time.Second},
+		"both fail":           {old: with(ms), tried: with(10 * time.Second)},
+		"the old one fails":   {old: with(ms), tried: ready},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(b *bench) {
+				b.gens("web", tt.old, tt.tried, ready)
+				b.start("web", 2, probed)
+				began := time.Now()
+				err := <-onTrial(b, 1, "")
+				if !tt.fails {
+					if err != nil || b.get(0).Gen != 2 {
+						t.Fatalf("%v, %+v", err, b.get(0))
+					}
+					return
+				}
+				f := wantFault(t, err, fault.StartFailed, "reload web (0): on trial: probe http://127.0.0.1:3000/: answered 500 Internal Server Error; the old process does well, and stays")
+				if d := time.Since(began); d > tt.within { // it drains for 10 s
+					t.Errorf("took %v", d)
+				}
+				if len(f.Log) == 0 {
+					t.Error("no last words")
+				}
+				if in := b.get(0); in.Gen != 1 || in.Phase != lifecycle.Running || b.alive() != 2 {
+					t.Errorf("%+v, %d alive", in, b.alive())
+				}
+				b.took()
+				b.wait(time.Minute)
+				if acts := b.took(); acts != "" {
+					t.Errorf("after the end: %s", acts)
+				}
+			})
+		})
+	}
+}
+
+// Processes that share a socket are not asked by it, and that is said.
+func TestCanaryThatCannotBeProbed(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("tool", program{ready: 10 * ms, ails: 20 * ms})
+		b.start("tool", 0, func(o *spec.Options) { o.Overlap, o.Probe = ptr(true), ptr("tcp://127.0.0.1:3000") })
+		req := act("tool")
+		req.Canary, req.For = 1, time.Minute
+		out, err := b.sup.Reload(b.ctx, req)
+		if err != nil || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "$MAINPID") {
+			t.Errorf("%v, %q", err, out.Warnings)
+		}
+	})
+}
+
 // Of two canaries one dies: the other finishes what it has begun, and goes.
 func TestOneOfTwoCanariesFails(t *testing.T) {
 	run(t, func(b *bench) {

@@ -50,6 +50,7 @@ type Runner interface {
 	Signal(k runner.Key, sig syscall.Signal) error
 	WriteLine(k runner.Key, line string) error
 	Send(k runner.Key, message []byte) error
+	Probe(k runner.Key) error
 	AskMetrics(k runner.Key) bool
 	Tail(k runner.Key, n int) []string
 	Usage(pids []int) []event.Usage
