@@ -50,9 +50,12 @@ function install(cluster) {
   dc.subscribe('net.server.socket', ({ socket }) => {
     sockets.add(socket);
     if (worn > 0 && ++taken % worn === 0) say({ act: 'worn' });
-    socket.once('close', () => { sockets.delete(socket); if (draining) look(); });
+    socket.on('close', gone);
   });
-  dc.subscribe('http.server.request.start', ({ response }) => { if (draining) last(response); });
+  function gone() { // of a socket: one function for all of them
+    sockets.delete(this);
+    if (draining) look();
+  }
 
   // The answer is the last on its connection, unless its head is out already.
   function last(response) {
@@ -69,6 +72,7 @@ function install(cluster) {
   function drain(timeout) {
     if (draining) return;
     draining = true;
+    dc.subscribe('http.server.request.start', ({ response }) => last(response));
     if (sticky) sticky.drain();
     for (const server of servers) {
       // Not http's own close: that cuts idle connections, on which a request may be on its way.
