@@ -160,13 +160,17 @@ func TestTicketKeysOfTheFirstWorkerForAll(t *testing.T) {
 // Two workers; the first takes nothing in, acknowledges one connection, and dies.
 func TestDeathRequeuesWhatWasNotAcknowledged(t *testing.T) {
 	p, ev := run(t, PrimaryOptions{})
-	a := fake(t, p, WorkerOptions{ID: 1, Group: "web"})
-	port := a.listen(port0).Sockname.Port
+	first := fake(t, p, WorkerOptions{ID: 9, Group: "web"})
+	port := first.listen(port0).Sockname.Port
+	first.die()
+	ev.of(9, WorkerDisconnected)
 	var conns []net.Conn
 	for range 4 {
 		conns = append(conns, dial(t, port))
 	}
-	for range 4 {
+	a := fake(t, p, WorkerOptions{ID: 1, Group: "web"})
+	a.listen(port0)
+	for range 4 { // all that wait are handed out at once; later ones would find it late
 		sys.Close(a.must().fd)
 	}
 	a.say(`{"cmd":"NODE_HANDLE_ACK"}`)
