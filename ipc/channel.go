@@ -12,8 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/tendproc/tend/internal/wire"
 )
 
 // retries is how often a socket is sent again to a peer that found none.
@@ -29,9 +27,10 @@ const retries = 3
 //
 // Internal messages other than those about handles are dropped, as Node does.
 type Channel struct {
-	conn *Conn
-	file *os.File
-	raw  syscall.RawConn
+	conn  *Conn
+	file  *os.File
+	raw   syscall.RawConn
+	codec Codec
 
 	sending chan struct{} // held by who sends, up to the answer to a handle
 	batch   batch         // the sender's
@@ -79,22 +78,8 @@ type Message struct {
 	// receiver owns it: Close it, or make something of it.
 	Handle *Handle
 
-	weight int // what it counts for in the inbox
-}
-
-// Decode stores the message in what v points to, as encoding/json does.
-func (m Message) Decode(v any) error {
-	text := m.Data
-	if text == nil {
-		var err error
-		if text, err = wire.AppendJSON(nil, m.Value); err != nil {
-			return fmt.Errorf("message: %w", err)
-		}
-	}
-	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("message: %w", err)
-	}
-	return nil
+	unmarshal func([]byte, any) error // the codec's
+	weight    int                     // what it counts for in the inbox
 }
 
 // NewChannel takes c: nothing else may use it. Close the channel when done.
@@ -125,7 +110,7 @@ func (ch *Channel) PeerNode(major int) { ch.conn.PeerNode(major) }
 // ends before, the message may still go out. A MarshalJSON in v has the channel's
 // senders wait for it, and must not send on this channel itself.
 func (ch *Channel) Send(ctx context.Context, v any) error {
-	return ch.send(ctx, 0, func() error { return ch.appendValue(v) })
+	return ch.sendValue(ctx, 0, v)
 }
 
 // SendRaw sends the message that the JSON text message holds.
@@ -138,7 +123,7 @@ func (ch *Channel) SendRaw(ctx context.Context, message []byte) error {
 // Flush or Disconnect, and before Receive waits for a message. As Send it waits
 // while the peer does not read.
 func (ch *Channel) Post(ctx context.Context, v any) error {
-	return ch.send(ctx, AtomicFrame, func() error { return ch.appendValue(v) })
+	return ch.sendValue(ctx, AtomicFrame, v)
 }
 
 // PostRaw is Post for the message that the JSON text message holds.
@@ -149,6 +134,18 @@ func (ch *Channel) PostRaw(ctx context.Context, message []byte) error {
 // Flush writes what was posted. It returns once the kernel has it.
 func (ch *Channel) Flush(ctx context.Context) error {
 	return ch.send(ctx, 0, func() error { return nil })
+}
+
+// sendValue has the codec write v first, if there is one: others may send meanwhile.
+func (ch *Channel) sendValue(ctx context.Context, least int, v any) error {
+	if ch.codec.Marshal == nil || ch.Serialization() == Advanced {
+		return ch.send(ctx, least, func() error { return ch.appendValue(v) })
+	}
+	text, err := ch.codec.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return ch.send(ctx, least, func() error { return ch.appendRaw(text) })
 }
 
 // send has add append a frame to the batch, and writes that if it is as long as least.
@@ -287,7 +284,7 @@ func (ch *Channel) envelope(v any, h *Handle) ([]byte, error) {
 	if ch.conn.options.Serialization == Advanced {
 		return ch.conn.appendValue(nil, v, h)
 	}
-	text, err := json.Marshal(v)
+	text, err := ch.marshal(v)
 	if err != nil {
 		return nil, err
 	}

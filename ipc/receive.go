@@ -120,7 +120,7 @@ func (ch *Channel) end(err error) {
 func (ch *Channel) take(f *Frame) error {
 	switch f.kind {
 	case wire.Ordinary:
-		m := Message{Value: f.Value, Handle: f.Handle, weight: messageWeight + f.size}
+		m := Message{Value: f.Value, Handle: f.Handle, unmarshal: ch.codec.Unmarshal, weight: messageWeight + f.size}
 		ch.mu.Lock()
 		defer ch.mu.Unlock()
 		if errors.Is(ch.ended, ErrClosed) { // while this was read
