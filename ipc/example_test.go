@@ -1,7 +1,9 @@
 package ipc_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/big"
@@ -76,6 +78,29 @@ func ExampleChannel_SendRaw() {
 	// Output:
 	// {"passed":"on"}
 	// send: message is not JSON: invalid character 'n' looking for beginning of object key string
+}
+
+// Another JSON library writes and reads the values; here it is encoding/json with
+// its numbers kept as they are written.
+func ExampleChannel_SetCodec() {
+	parent, child := pair(ipc.JSON)
+	defer parent.Close()
+	defer child.Close()
+	ctx := context.Background()
+	child.SetCodec(ipc.Codec{Unmarshal: func(data []byte, v any) error {
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber()
+		return d.Decode(v)
+	}})
+	parent.SendRaw(ctx, []byte(`{"id": 12345678901234567890}`))
+	m, err := child.Receive(ctx)
+	if err != nil {
+		panic(err)
+	}
+	var v map[string]any
+	fmt.Println(m.Decode(&v), v["id"])
+	// Output:
+	// <nil> 12345678901234567890
 }
 
 // A listener is handed to another process, and both may accept from it.

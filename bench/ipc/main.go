@@ -2,7 +2,7 @@
 // Node, Node and Node. The three run in turn, round after round; a ratio is taken
 // within its round.
 //
-//	go run ./bench/ipc [-rounds 7]
+//	go -C bench/ipc run . [-rounds 7]
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tendproc/tend/bench/rig"
@@ -80,8 +81,10 @@ func bench(ctx context.Context) error {
 		{"Node↔Node", func(ctx context.Context) (map[string]float64, error) { return nodeParent(ctx, *node) }},
 		{"Node↔Go", func(ctx context.Context) (map[string]float64, error) { return nodeParent(ctx, self()) }},
 		{"Go↔Node", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), typed) }},
+		{"Go↔Node, v2", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), faster) }},
 		{"Go↔Node, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, nodeChild(), raw) }},
 		{"Go↔Go", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(typed), typed) }},
+		{"Go↔Go, v2", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(faster), faster) }},
 		{"Go↔Go, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(raw), raw) }},
 		{"Go↔Go, Send", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(each), each) }},
 	}
@@ -105,21 +108,31 @@ func bench(ctx context.Context) error {
 	return nil
 }
 
-// report prints rates, and ratios to the first pair.
-func report(pairs []pair, times map[string]map[string]rig.Series) {
-	fmt.Print("| per second |")
-	for _, p := range pairs {
-		fmt.Printf(" %s |", p.name)
+// The rows of a table.
+var (
+	messages = []string{
+		"receive 100 B", "send 100 B", "receive 10 kB", "send 10 kB", "round trip 100 B", "handles",
 	}
-	fmt.Print("\n|---|")
-	for range pairs {
-		fmt.Print("---|")
+	starts = []string{"fork", "spawn"}
+)
+
+// cpu is before the name of a step where a figure is the processor time of both
+// ends, in microseconds for each message, and not the rate.
+const cpu = "cpu "
+
+// report prints rates, and ratios to the first pair; then what they cost.
+func report(pairs []pair, times map[string]map[string]rig.Series) {
+	head := func(title string) {
+		fmt.Printf("\n| %s |", title)
+		for _, p := range pairs {
+			fmt.Printf(" %s |", p.name)
+		}
+		fmt.Println("\n|---" + strings.Repeat("|---", len(pairs)) + "|")
 	}
 	base := times[pairs[0].name]
-	for _, name := range []string{
-		"receive 100 B", "send 100 B", "receive 10 kB", "send 10 kB", "round trip 100 B", "handles", "fork", "spawn",
-	} {
-		fmt.Printf("\n| %s |", name)
+	head("per second")
+	for _, name := range append(messages, starts...) {
+		fmt.Printf("| %s |", name)
 		for i, p := range pairs {
 			got := times[p.name][name]
 			if i == 0 {
@@ -128,12 +141,25 @@ func report(pairs []pair, times map[string]map[string]rig.Series) {
 				fmt.Printf(" %.0f, %s× |", got.Median(), got.Over(base[name]).Range("%.1f"))
 			}
 		}
+		fmt.Println()
 	}
-	fmt.Println()
+	head("µs of CPU, both ends")
+	for _, name := range messages {
+		fmt.Printf("| %s |", name)
+		for i, p := range pairs {
+			got := times[p.name][cpu+name]
+			if i == 0 {
+				fmt.Printf(" %.1f |", got.Median())
+			} else {
+				fmt.Printf(" %.1f, 1/%s |", got.Median(), base[cpu+name].Over(got).Range("%.1f"))
+			}
+		}
+		fmt.Println()
+	}
 }
 
 func script() string {
-	path, err := filepath.Abs(filepath.Join("bench", "ipc", "peer.js"))
+	path, err := filepath.Abs("peer.js")
 	if err != nil {
 		panic(err)
 	}

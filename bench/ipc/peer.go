@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/tendproc/tend/bench/rig"
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/ipc"
 	"github.com/tendproc/tend/process"
@@ -34,13 +37,22 @@ type end struct {
 	each bool // message is sent by itself
 }
 
-func newEnd(ch *ipc.Channel, how string) end { return end{ch, how == raw, how == each} }
+func newEnd(ch *ipc.Channel, how string) end {
+	if how == faster {
+		ch.SetCodec(ipc.Codec{
+			Marshal:   func(v any) ([]byte, error) { return jsonv2.Marshal(v) },
+			Unmarshal: func(data []byte, v any) error { return jsonv2.Unmarshal(data, v) },
+		})
+	}
+	return end{ch, how == raw, how == each}
+}
 
 // The ways to send and receive.
 const (
-	typed = "typed" // Post and Decode, a struct
-	raw   = "raw"   // PostRaw, and Data as it came
-	each  = "each"  // Send in place of Post
+	typed  = "typed"  // Post and Decode, a struct
+	faster = "faster" // the same, by another codec than encoding/json
+	raw    = "raw"    // PostRaw, and Data as it came
+	each   = "each"   // Send in place of Post
 )
 
 // many sends the same message over and over.
@@ -151,12 +163,22 @@ func measure(ctx context.Context, cmd child.Command, how string) (map[string]flo
 	got["fork"] = 1 / time.Since(start).Seconds()
 	for _, s := range plan {
 		start := time.Now()
-		if err := e.do(ctx, s); err != nil {
+		before, err := rig.CPU(os.Getpid(), p.PID())
+		if err == nil {
+			err = e.do(ctx, s)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.What, err)
 		}
-		if !s.Warm {
-			got[s.Name] = float64(s.Count) / time.Since(start).Seconds()
+		if s.Warm {
+			continue
 		}
+		got[s.Name] = float64(s.Count) / time.Since(start).Seconds()
+		after, err := rig.CPU(os.Getpid(), p.PID())
+		if err != nil {
+			return nil, err
+		}
+		got[cpu+s.Name] = (after - before).Seconds() * 1e6 / float64(s.Count)
 	}
 	if err := e.Disconnect(ctx); err != nil {
 		return nil, err

@@ -1,16 +1,30 @@
 // Both ends in Node: a child that obeys, and a parent that measures its child as main.go does.
 const { fork, spawn } = require('child_process');
+const fs = require('fs');
 const net = require('net');
 
 const now = () => Number(process.hrtime.bigint()) / 1e9;
 const data = (size) => ({ data: 'y'.repeat(size - '{"data":""}'.length) });
 
+// cpu is the processor time of all threads of the processes, in microseconds.
+const cpu = (...pids) => pids.flatMap((pid) => fs.readdirSync(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}/schedstat`))
+  .reduce((sum, path) => sum + Number(fs.readFileSync(path, 'utf8').split(' ')[0]) / 1e3, 0);
+
+// many sends the same message over and over, and waits while the channel is full, as
+// a program must: one that does not look keeps what it sends in its memory, and
+// writes it when it has ended.
+async function many(to, message, count) {
+  for (let i = 0, room = true; i < count; i++) {
+    if (room) room = to.send(message);
+    else room = await new Promise((resolve) => { to.send(message, undefined, {}, () => resolve(true)); });
+  }
+}
+
 function child() {
   let left = 0;
   process.on('message', (m, h) => {
     if (m.send) {
-      const d = data(m.size);
-      for (let i = 0; i < m.send; i++) process.send(d);
+      many(process, data(m.size), m.send);
     } else if (m.count) {
       left = m.count;
     } else if (m.data !== undefined || h) {
@@ -37,6 +51,7 @@ async function parent(program, plan) {
   result.fork = now() - start;
   for (const { name, count, size, what, warm } of plan) {
     start = now();
+    const before = cpu(process.pid, c.pid);
     if (what === 'receive') {
       c.send({ send: count, size });
       await until(count);
@@ -47,13 +62,10 @@ async function parent(program, plan) {
         await until(1);
       }
     } else if (what === 'send') {
-      const d = data(size);
       c.send({ count });
-      for (let i = 0; i < count; i++) {
-        // As many programs do, and must: a sender that does not look fills its memory.
-        if (!c.send(d) && i % 100 === 0) await new Promise((resolve) => { setImmediate(resolve); });
-      }
-      await until(1);
+      const done = until(1);
+      await many(c, data(size), count);
+      await done;
     } else if (what === 'handles') {
       const s = net.createServer().listen(0, '127.0.0.1');
       await new Promise((resolve) => { s.on('listening', resolve); });
@@ -64,7 +76,10 @@ async function parent(program, plan) {
     } else {
       for (let i = 0; i < count; i++) await new Promise((resolve) => { spawn('/bin/true', { stdio: 'ignore' }).on('exit', resolve); });
     }
-    if (!warm) result[name] = count / (now() - start);
+    if (!warm) {
+      result[name] = count / (now() - start);
+      result[`cpu ${name}`] = (cpu(process.pid, c.pid) - before) / count;
+    }
   }
   c.disconnect();
   console.log(JSON.stringify(result));
