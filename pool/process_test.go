@@ -237,21 +237,21 @@ func TestWorkersAreReplaced(t *testing.T) {
 		}
 	})
 	t.Run("with so much memory", func(t *testing.T) {
-		p := open(t, Process{MaxRSS: 64 << 20}, Options{Size: 1})
+		p := open(t, Process{MaxRSS: 128 << 20}, Options{Size: 1})
 		small, err := Run(soon(t), p, grow, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var big int
-		eventually(t, "it is seen", func() bool {
-			big, err = Run(soon(t), p, grow, 100<<20)
-			return err != nil || p.Stats().Replaced > 0
-		})
-		if err != nil || big != small {
-			t.Errorf("%d, %d, %v", small, big, err)
+		if next, err := Run(soon(t), p, pid, 0); err != nil || next != small || p.Stats().Replaced != 0 {
+			t.Errorf("%d after %d, %v, %+v", next, small, err, p.Stats())
 		}
-		if next, err := Run(soon(t), p, pid, 0); err != nil || next == big {
-			t.Errorf("%d goes on: %v", big, err)
+		next := small
+		eventually(t, "it is seen", func() bool {
+			next, err = Run(soon(t), p, grow, 200<<20)
+			return err != nil || next != small
+		})
+		if st := p.Stats(); err != nil || st.Replaced == 0 || st.Crashed != 0 {
+			t.Errorf("%v, %+v", err, st)
 		}
 	})
 }
