@@ -39,7 +39,7 @@ func leave([]string) int {
 // left is a tree without its starter.
 func left(t *testing.T) (id child.Identity) {
 	t.Helper()
-	exit, err := child.ExecFile(soon(t), proctest.Self(), nil, child.ExecOptions{Env: []string{proctest.RoleEnv("leave")}})
+	exit, err := child.ExecFile(soon(t), proctest.Self(), nil, child.ExecOptions{Env: []string{proctest.RoleEnv("leave"), "GORACE=atexit_sleep_ms=0"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 func showRun(t *testing.T, cmd child.Command) (shown, *child.Process) {
 	t.Helper()
 	cmd.Path = proctest.Self()
-	cmd.Env = append(slices.Clip(cmd.Env), proctest.RoleEnv("show"))
+	cmd.Env = append(slices.Clip(cmd.Env), proctest.RoleEnv("show"), "GORACE=atexit_sleep_ms=0") // see proctest.Main
 	if cmd.Stdio == nil {
 		cmd.Stdio = []child.Stdio{child.Ignore(), child.Pipe(), child.Inherit(2)}
 	}
