@@ -58,7 +58,7 @@ func pm2Resurrect(ctx context.Context, c *command, _ operands) error {
 	}
 	var all event.Outcome
 	for _, o := range dump {
-		req, stopped := pm2.Request(o, shownKeys())
+		req, stopped := pm2.Request(o, shownKeys(), c.env("PATH"))
 		if slices.ContainsFunc(snap.Instances, func(in event.Instance) bool { return in.App == *req.Options.Name }) {
 			continue
 		}

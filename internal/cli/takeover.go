@@ -15,6 +15,7 @@ import (
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/machine"
 	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/pm2rpc"
 	"github.com/tendproc/tend/internal/spec"
@@ -79,13 +80,7 @@ func runImport(ctx context.Context, c *command, o operands) error {
 	if err := i.read(ctx); err != nil {
 		return err
 	}
-	if c.values.on("dry-run") {
-		for _, app := range i.apps {
-			i.note(app, "", "would be imported")
-		}
-		return i.report()
-	}
-	svc, err := c.ensure(ctx)
+	svc, err := i.daemon(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,6 +89,20 @@ func runImport(ctx context.Context, c *command, o operands) error {
 	}
 	return i.report()
 }
+
+// daemon is ours: for a dry run the one that is there, or nil.
+func (i *importation) daemon(ctx context.Context) (api.Service, error) {
+	if !i.dry() {
+		return i.c.ensure(ctx)
+	}
+	svc, err := i.c.daemon.Connect(ctx)
+	if fault.CodeOf(err) == fault.Unavailable {
+		return nil, nil
+	}
+	return svc, err
+}
+
+func (i *importation) dry() bool { return i.c.values.on("dry-run") }
 
 // read asks the daemon of the home, or reads its dump.
 func (i *importation) read(ctx context.Context) error {
@@ -120,7 +129,7 @@ func (i *importation) read(ctx context.Context) error {
 			return err
 		}
 	}
-	i.apps = pm2.Foreigners(records, i.home)
+	i.apps = pm2.Foreigners(records, i.home, i.c.env("PATH"))
 	return nil
 }
 
@@ -141,42 +150,54 @@ func readDump(path string) (records []*pm2.Object, err error) {
 	return records, nil
 }
 
-// run takes the apps over, one after the other, and then ends PM2.
+// run takes the apps over, one after the other, and then ends PM2. A dry run says
+// what it would come to, as far as the machine can tell.
 func (i *importation) run(ctx context.Context, svc api.Service) error {
-	snap, err := svc.List(ctx, event.Query{Brief: true})
+	known, err := names(ctx, svc)
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{}
-	for _, in := range snap.Instances {
-		known[in.App] = true
+	did := "is imported"
+	if i.dry() {
+		did = "would be imported"
 	}
 	var failed error
 	for _, app := range i.apps {
 		switch {
 		case app.Module:
-			i.note(app, "a module of PM2", "")
+			i.leave(app, &fault.Error{Message: "a module of PM2"})
 		case known[app.Name]:
-			i.note(app, "tend has an app of that name", "")
+			i.leave(app, &fault.Error{Message: "tend has an app of that name"})
 			failed = errTold
 		default:
 			if err := i.move(ctx, svc, app); err != nil {
-				i.c.verb = "import " + clean(app.Name)
-				i.c.report(err)
-				i.note(app, "it did not come up here", "")
+				i.leave(app, i.c.asFault(err))
 				failed = errTold
 				continue
 			}
-			i.note(app, "", "is imported")
+			i.note(app, did)
 		}
 	}
 	if failed != nil {
 		return errors.Join(i.report(), failed)
 	}
-	if !i.running || i.c.values.on("keep") {
+	if !i.running || i.c.values.on("keep") || i.dry() {
 		return nil
 	}
 	return i.end(ctx)
+}
+
+// names are those of the apps that svc has; a nil one has none.
+func names(ctx context.Context, svc api.Service) (map[string]bool, error) {
+	known := map[string]bool{}
+	if svc == nil {
+		return known, nil
+	}
+	snap, err := svc.List(ctx, event.Query{Brief: true})
+	for _, in := range snap.Instances {
+		known[in.App] = true
+	}
+	return known, err
 }
 
 // end ends PM2's daemon, and returns when it has.
@@ -195,14 +216,20 @@ func (i *importation) end(ctx context.Context) error {
 	return nil
 }
 
-// move stops an app there, and starts it here; or there again.
+// move stops an app there, and starts it here; or there again. What cannot be started
+// here is not stopped there.
 func (i *importation) move(ctx context.Context, svc api.Service, app pm2.Foreign) error {
+	_, err := spec.Resolve(machine.OS{}, filepath.Join(i.c.daemon.Home(), "logs"), app.Request)
+	if err != nil || i.dry() {
+		return because("it cannot be started here", err)
+	}
 	if i.running && app.Up {
 		if err := i.tell(ctx, "stopProcessId", app); err != nil {
 			return err
 		}
 	}
-	_, err := svc.Start(ctx, app.Request)
+	_, err = svc.Start(ctx, app.Request)
+	err = because("it did not come up here", err)
 	if err == nil || !i.running || !app.Up {
 		return err
 	}
@@ -231,18 +258,27 @@ func (i *importation) tell(ctx context.Context, method string, app pm2.Foreign) 
 	return nil
 }
 
-func (i *importation) note(app pm2.Foreign, why, did string) {
-	one := imported{Name: app.Name, Instances: len(app.IDs), Up: app.Up, Do: "import", Why: why, Notes: app.Notes}
-	if app.Module {
-		one.Why, one.Do = "a module of PM2", "skip"
-	} else if did == "" {
-		one.Do = "skip"
+// because says what an error of the machine or the daemon means for an app.
+func because(what string, err error) error {
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		told := *e
+		told.Message = what + ": " + e.Message
+		return &told
 	}
-	i.done = append(i.done, one)
-	if one.Do == "skip" {
-		i.c.warn("%s is left out: %s", clean(app.Name), one.Why)
+	return err
+}
+
+// leave notes that an app is not imported, and why.
+func (i *importation) leave(app pm2.Foreign, why *fault.Error) {
+	i.done = append(i.done, imported{Name: app.Name, Instances: len(app.IDs), Up: app.Up, Do: "skip", Why: why.Message, Notes: app.Notes})
+	if i.c.silent {
 		return
 	}
+	i.c.complain(yellow, i.c.dialect.marks.warn, &fault.Error{Message: app.Name + " is left out: " + why.Message, Remedy: why.Remedy, Log: why.Log})
+}
+
+func (i *importation) note(app pm2.Foreign, did string) {
+	i.done = append(i.done, imported{Name: app.Name, Instances: len(app.IDs), Up: app.Up, Do: "import", Notes: app.Notes})
 	state := "stopped"
 	if app.Up {
 		state = "running"
@@ -261,7 +297,7 @@ func (i *importation) report() error {
 	switch {
 	case len(i.apps) == 0:
 		c.say("pm2 has no apps in %s\n", i.home.Dir)
-	case c.values.on("dry-run"):
+	case i.dry():
 		c.say("Nothing was changed.\n")
 	case i.running && c.values.on("keep"):
 		c.say("pm2's daemon runs on, its apps are stopped. If it starts with the machine: pm2 unstartup\n")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,19 +13,23 @@ import (
 )
 
 // Request is the command that makes what was saved, with the attributes that are only
-// shown; stopped says that it was not to run.
-func Request(o *Object, shown []string) (req spec.Start, stopped bool) {
+// shown; stopped says that it was not to run. PM2 looks for programs by its own PATH, so
+// what was saved without one gets path.
+func Request(o *Object, shown []string, path string) (req spec.Start, stopped bool) {
 	opts := OptionsOf(o)
 	if opts.Name == nil {
 		opts.Name = new("app")
 	}
-	word := o.Get("pm_exec_path")
-	if args := listOf(o, "args"); args != nil && len(*args) > 1 && (*args)[0] == "-c" && filepath.Base(fmt.Sprint(word)) == "bash" {
-		word, rest := (*args)[1], (*args)[2:]
-		opts.Args, opts.Interpreter = &rest, nil
-		return savedRequest(o, word, opts, shown)
+	word := fmt.Sprint(o.Get("pm_exec_path"))
+	if args := listOf(o, "args"); args != nil && len(*args) > 1 && (*args)[0] == "-c" && filepath.Base(word) == "bash" {
+		rest := (*args)[2:]
+		word, opts.Args, opts.Interpreter = (*args)[1], &rest, nil
 	}
-	return savedRequest(o, fmt.Sprint(word), opts, shown)
+	req, stopped = savedRequest(o, word, opts, shown)
+	if !slices.ContainsFunc(req.Caller.Env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		req.Caller.Env = append(req.Caller.Env, "PATH="+path)
+	}
+	return req, stopped
 }
 
 // OptionsOf are the options that a record's attributes stand for.

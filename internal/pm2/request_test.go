@@ -15,13 +15,13 @@ func TestRequestOfADump(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		t.Fatal(err)
 	}
-	req, _ := Request(&o, nil)
+	req, _ := Request(&o, nil, "/opt/bin:/bin")
 	opts := req.Options
 	if *opts.Cron != "0 3 * * *" || !*opts.Watch || !slices.Equal(*opts.WatchPaths, []string{"lib"}) || !slices.Equal(*opts.IgnoreWatch, []string{"x"}) ||
 		*opts.WatchDelay != 500*time.Millisecond || *opts.IncrementVar != "PORT" {
 		t.Errorf("%+v", opts)
 	}
-	if want := []string{"S=s", "N=3000", "B=true", `O={"x":[1]}`}; !slices.Equal(req.Caller.Env, want) {
+	if want := []string{"S=s", "N=3000", "B=true", `O={"x":[1]}`, "PATH=/opt/bin:/bin"}; !slices.Equal(req.Caller.Env, want) {
 		t.Errorf("environment %q, want %q", req.Caller.Env, want)
 	}
 }

@@ -22,11 +22,11 @@ type Foreign struct {
 }
 
 // Foreigners makes apps of records (their pm2_env): processes that differ in their
-// number alone are instances of one.
-func Foreigners(records []*Object, h Home) (apps []Foreign) {
+// number alone are instances of one. path is the PATH of the caller: see [Request].
+func Foreigners(records []*Object, h Home, path string) (apps []Foreign) {
 	at := map[string]int{}
 	for _, o := range records {
-		f := foreign(o, h)
+		f := foreign(o, h, path)
 		key, err := json.Marshal([]any{f.Name, f.Request.Word, f.Request.Options.Mode, f.Request.Options.Args, f.Request.Options.Cwd})
 		if i, ok := at[string(key)]; ok && err == nil {
 			apps[i].IDs = append(apps[i].IDs, f.IDs...)
@@ -50,8 +50,8 @@ func Foreigners(records []*Object, h Home) (apps []Foreign) {
 // pm2Own are variables that PM2 gives to those it starts, and that mean itself.
 var pm2Own = []string{"PM2_HOME", "PM2_USAGE", "PM2_INTERACTOR_PROCESSING", "PM2_PROGRAMMATIC", "PM2_JSON_PROCESSING", "unique_id", "_"}
 
-func foreign(o *Object, h Home) Foreign {
-	req, _ := Request(o, nil)
+func foreign(o *Object, h Home, path string) Foreign {
+	req, _ := Request(o, nil, path)
 	req.Options.Shown = nil
 	f := Foreign{Name: *req.Options.Name, IDs: []string{fmt.Sprint(o.Get("pm_id"))}, Module: o.Get("pmx_module") == true}
 	f.Up = slices.Contains([]any{"online", "launching", "one-launch-status", "waiting restart", "stopping"}, o.Get("status"))

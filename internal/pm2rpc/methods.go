@@ -301,7 +301,7 @@ func (s *Server) prepare(ctx context.Context, a argument) (any, error) {
 			}
 		}
 	}
-	req, _ := pm2.Request(app, []string{"time", "vizion", "automation", "autostart", "username"})
+	req, _ := pm2.Request(app, []string{"time", "vizion", "automation", "autostart", "username"}, os.Getenv("PATH"))
 	req.Options.Instances = nil
 	if n := app.Get("instances"); n != nil {
 		req.Options.Instances = new(fmt.Sprint(n))
