@@ -33,6 +33,7 @@ type listener struct {
 	users     []*use              // who has it and has not closed it
 	former    []heldUse           // who had it under a former primary and is not back yet
 	seats     []*seat             // of the users that are handed connections
+	exclusive bool                // its group shares it with no other
 	data      []byte              // of the first TLS server, for all
 	slots     []*slot             // reusePort
 	templates [2]*wire.NewConn    // Node, Bun

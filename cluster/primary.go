@@ -41,7 +41,9 @@ type PrimaryOptions struct {
 type WorkerOptions struct {
 	ID        uint64 // its NODE_UNIQUE_ID: see [Env]; unique for the Primary's life
 	Group     string // the app: fixed addresses are shared across groups, port 0 is not
+	Was       string // another name of the group, while it is being renamed; "" for none
 	Scheduler Scheduler
+	Exclusive bool // no other group may serve what it serves, nor it what another does: EADDRINUSE
 	Sticky    bool // it has [StickyVar]
 	Worn      int  // with round-robin: WorkerWorn tells that it took so many connections; 0 for never
 	Standby   bool // its questions for sockets wait until Route; WorkerWaiting tells of the first

@@ -3,7 +3,9 @@ package cluster
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -35,6 +37,8 @@ func (d *dispatcher) query(w *worker, m *wire.ClusterMessage) {
 		}
 	case l != nil && w.using([]byte(l.key)) != nil:
 		err = syscall.EADDRINUSE // one key twice would crash the worker
+	case l != nil && l.bars(w):
+		err = l.taken()
 	case l == nil:
 		l, err = d.open(w, id, &m.Query)
 	case l.path != "" && sys.SocketFile(l.path) != l.file:
@@ -146,12 +150,15 @@ func identify(w *worker, q *wire.Query) ident {
 // open makes the listener. Where an address is taken by a socket of this group
 // that nobody serves any more, that one makes room.
 func (d *dispatcher) open(w *worker, id ident, q *wire.Query) (*listener, error) {
-	l := &listener{ident: id, fd: -1, groups: map[string]struct{}{}}
+	l := &listener{ident: id, fd: -1, groups: map[string]struct{}{}, exclusive: w.Exclusive}
 	fd, err := d.bind(l, q)
 	if errors.Is(err, syscall.EADDRINUSE) && d.makeRoom(w.Group, id) {
 		fd, err = d.bind(l, q)
 	}
 	if err != nil {
+		if other := d.neighbour(id); other != nil && errors.Is(err, syscall.EADDRINUSE) {
+			err = other.taken()
+		}
 		return nil, err
 	}
 	d.keys++
@@ -271,6 +278,30 @@ func (d *dispatcher) makeRoom(group string, id ident) (made bool) {
 		}
 	}
 	return made
+}
+
+// neighbour is a listener that may be in the way of id: on the same port, or nil.
+func (d *dispatcher) neighbour(id ident) *listener {
+	for _, l := range d.table {
+		if l.port == id.port && l.port != 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+// bars tells whether w may not share l.
+func (l *listener) bars(w *worker) bool {
+	_, ours := l.groups[w.Group]
+	_, was := l.groups[w.Was]
+	was = was && w.Was != ""
+	return !ours && !was && len(l.groups) > 0 && (l.exclusive || w.Exclusive)
+}
+
+// taken is EADDRINUSE, and says whose l is.
+func (l *listener) taken() error {
+	groups := slices.Sorted(maps.Keys(l.groups))
+	return fmt.Errorf("%w: %s has it", syscall.EADDRINUSE, strings.Join(groups, ", "))
 }
 
 // reply answers the question s.ask about s.listener; fd is the socket lent, or -1.

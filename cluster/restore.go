@@ -59,9 +59,11 @@ type heldListener struct {
 	File    [2]uint64      `json:"file"`
 	Address string         `json:"address,omitempty"`
 
-	Groups []string        `json:"groups,omitempty"`
-	Data   json.RawMessage `json:"data,omitempty"`
-	Users  []heldUse       `json:"users,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
+	Exclusive bool     `json:"exclusive,omitempty"`
+
+	Data  json.RawMessage `json:"data,omitempty"`
+	Users []heldUse       `json:"users,omitempty"`
 }
 
 // heldUse is a [use], by the number of its worker.
@@ -138,7 +140,7 @@ func (l *listener) record(i int) heldListener {
 	}
 	h.Kind, h.Host, h.HasHost, h.Port, h.V6Only = l.kind, l.ident.host, l.hasHost, l.port, l.v6Only
 	h.ReuseAddr, h.ReusePort, h.Group, h.Index = l.reuseAddr, l.reusePort, l.group, l.index
-	h.Bound, h.Path, h.File, h.Address, h.Data = l.bound, l.path, l.file, l.address, l.data
+	h.Bound, h.Path, h.File, h.Address, h.Data, h.Exclusive = l.bound, l.path, l.file, l.address, l.data, l.exclusive
 	for g := range l.groups {
 		h.Groups = append(h.Groups, g)
 	}
@@ -256,7 +258,7 @@ func (d *dispatcher) restoreListener(r *restored) *listener {
 			reuseAddr: r.ReuseAddr, reusePort: r.ReusePort, group: r.Group, index: r.Index,
 		},
 		place: place{bound: r.Bound, path: r.Path, file: r.File, address: r.Address},
-		key:   r.Key, fd: r.fd, groups: map[string]struct{}{}, data: r.Data, former: r.Users,
+		key:   r.Key, fd: r.fd, groups: map[string]struct{}{}, exclusive: r.Exclusive, data: r.Data, former: r.Users,
 	}
 	if l.reusePort {
 		l.fd, l.slots = -1, []*slot{{fd: r.fd}}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -163,6 +164,49 @@ func TestRestoreRepeatsAnAnswer(t *testing.T) {
 				t.Errorf("a second listen is answered %+v", second)
 			}
 		})
+	}
+}
+
+// What is one group's alone another is refused, with its name, under a later primary
+// too; a group that is being renamed is no other.
+func TestExclusive(t *testing.T) {
+	s := newSuccession(t)
+	port := freePort(t)
+	at := func(host string) string {
+		return fmt.Sprintf(`"index":0,"data":null,"address":"%s","port":%d,"addressType":4,"backlog":false`, host, port)
+	}
+	first, adopt := s.worker(WorkerOptions{ID: 1, Group: "web", Exclusive: true})
+	if m := first.listen(at("127.0.0.1")); m.refused() {
+		t.Fatal(m.raw)
+	}
+	for _, later := range []bool{false, true} {
+		if later {
+			s.next()
+			adopt()
+		}
+		for _, o := range []WorkerOptions{
+			{ID: 2, Group: "other"},
+			{ID: 3, Group: "other", Exclusive: true},
+			{ID: 4, Group: "next", Was: "web", Exclusive: true},
+			{ID: 5, Group: "web", Exclusive: true},
+		} {
+			w := fake(t, s.p, o)
+			m := w.listen(at("127.0.0.1"))
+			if m.refused() != (o.Group == "other") {
+				t.Errorf("%+v is answered %s", o, m.raw)
+			}
+			if o.Group == "other" {
+				if err := s.ev.of(o.ID, WorkerListenFailed).Err; err.Error() != "address already in use: web has it" || !errors.Is(err, syscall.EADDRINUSE) {
+					t.Errorf("%+v: %v", o, err)
+				}
+				if m := w.listen(at("0.0.0.0")); !m.refused() {
+					t.Errorf("%+v got the port of another", o)
+				}
+			}
+			w.die()
+			s.p.Remove(o.ID)
+		}
+		s.p.Release("next")
 	}
 }
 

@@ -76,6 +76,6 @@ func (c *command) site(args []string) (spec.Start, error) {
 	if opts.Name == nil {
 		opts.Name = &name
 	}
-	opts.Mode, opts.Args, opts.Env = &mode, &[]string{static.Program}, env
+	opts.Mode, opts.Exclusive, opts.Args, opts.Env = &mode, new(true), &[]string{static.Program}, env
 	return spec.Start{Word: c.Program, Options: opts, Force: c.values.on("force"), Caller: c.caller()}, nil
 }

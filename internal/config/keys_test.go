@@ -161,7 +161,7 @@ func TestEachKeyInEachSpelling(t *testing.T) {
 // A new option of an app needs a key here: give its row in Keys a setter, and a
 // row in the table above.
 func TestEachOptionHasAKey(t *testing.T) {
-	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true, "NoLogs": true, "Shown": true, "Module": true} // are about the command, PM2's record, or what is installed
+	set := map[string]bool{"UpdateEnv": true, "ToggleWatch": true, "NoLogs": true, "Shown": true, "Module": true, "Exclusive": true} // are about the command, PM2's record, what is installed, or a server of files
 	for key, values := range good {
 		for value := range values {
 			o := reflect.ValueOf(read(t, one(key, value)).Apps[0].Options)

@@ -74,7 +74,7 @@ func (r *reader) served(a *app) {
 		return
 	}
 	args, mode := slices.Clone(r.Server[1:]), string(spec.Cluster)
-	a.Word, a.Options.Args = r.Server[0], &args
+	a.Word, a.Options.Args, a.Options.Exclusive = r.Server[0], &args, new(true)
 	if a.Options.Mode == nil { // one process of a cluster: a reload has no gap
 		a.Options.Mode = &mode
 	}

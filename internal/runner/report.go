@@ -20,6 +20,7 @@ type Key struct {
 type Spawn struct {
 	Key   Key
 	App   spec.App // resolved; Name and Instances as of now
+	Was   string   // the app's name until this life takes over; "" for the same
 	Index int      // number within the app
 	// Restarts and the rest of what the process is told of itself in its environment.
 	Restarts int

@@ -70,16 +70,16 @@ func newSockets(hold Hold, held []Held) *sockets {
 	return s
 }
 
-// acquire returns the sockets of app, in the order of addresses, made if need be.
-// They stay the receiver's until [sockets.done] with the same addresses.
-func (s *sockets) acquire(app string, addresses []string) ([]*os.File, error) {
+// acquire returns the sockets of app, in the order of addresses, made if need be; one
+// that is being renamed has those of the name it was. They stay the receiver's until [sockets.done] with the same addresses.
+func (s *sockets) acquire(app, was string, addresses []string) ([]*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	files := make([]*os.File, 0, len(addresses))
 	var fresh []*socket
 	for _, address := range addresses {
 		one := s.open[address]
-		if one != nil && one.app != "" && one.app != app {
+		if one != nil && !slices.Contains([]string{"", app, was}, one.app) {
 			s.abandonLocked(fresh)
 			return nil, &fault.Error{
 				Code: fault.Conflict, Op: "spawn " + app, Field: "--listen", Message: address + " is a socket of " + one.app,
@@ -94,7 +94,9 @@ func (s *sockets) acquire(app string, addresses []string) ([]*os.File, error) {
 			}
 			fresh = append(fresh, one)
 		}
-		one.app = app
+		if one.app == "" {
+			one.app = app
+		}
 		files = append(files, one.file)
 	}
 	s.useLocked(addresses)

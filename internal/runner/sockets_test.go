@@ -47,6 +47,13 @@ func TestInheritedSockets(t *testing.T) {
 	if answers(b.Listen[0]) {
 		t.Error("what b got first is left")
 	}
+	// Unless that is what it was called until now.
+	kc := Key{ID: 10, Gen: 1}
+	b.Listen = []string{unix}
+	g.r.Spawn(Spawn{Key: kc, App: b, Was: "a"})
+	await[Spawned](g, kc)
+	g.r.Terminate(kc)
+	await[Gone](g, kc)
 	// They outlive the process, and close when the app is done with.
 	g.r.Terminate(k)
 	want := []string{fmt.Sprintf("pid %d of %d, 2 sockets, channel 5", pid, pid), tcp, strings.TrimPrefix(unix, "unix:"), "inherited"}

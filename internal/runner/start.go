@@ -91,7 +91,7 @@ func (l *life) start() (*child.Process, error) {
 	if err := l.openNotify(); err != nil {
 		return nil, err
 	}
-	sockets, err := l.r.sockets.acquire(app.Name, app.Listen)
+	sockets, err := l.r.sockets.acquire(app.Name, l.spawn.Was, app.Listen)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +244,7 @@ func (l *life) joinCluster(conn *ipc.Conn) error {
 		add = l.r.options.Primary.Adopt
 	}
 	return add(conn, cluster.WorkerOptions{
-		ID: l.worker, Group: l.spawn.App.Name, Scheduler: scheduler(l.spawn.App.Scheduler),
+		ID: l.worker, Group: l.spawn.App.Name, Was: l.spawn.Was, Scheduler: scheduler(l.spawn.App.Scheduler), Exclusive: l.spawn.App.Exclusive,
 		Sticky: l.sticky(), Drains: l.drains.Load(), Standby: l.spawn.Standby, Worn: l.worn(),
 	})
 }

@@ -74,6 +74,7 @@ type App struct {
 	KillTimeout   time.Duration `json:"kill_timeout"`         // grace between the stop signal and SIGKILL; default 1600ms
 	Drain         bool          `json:"drain"`                // a Node worker loads tend's preload, to leave unnoticed; default true
 	NoMetrics     bool          `json:"no_metrics,omitempty"` // a Node app does not load the preload that tells metrics
+	Exclusive     bool          `json:"exclusive,omitempty"`  // cluster: no other app may share its addresses
 	Sticky        bool          `json:"sticky,omitempty"`     // requests of a Socket.IO session go to the worker that has it
 	Standby       int           `json:"standby,omitempty"`    // cluster mode: so many more processes, booted and without traffic, for when one dies
 	DrainTimeout  time.Duration `json:"drain_timeout"`        // how long a replaced worker may take to finish its connections; default 10s

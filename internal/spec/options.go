@@ -103,6 +103,9 @@ func (a *App) applyNames(_ Machine, o Options) error {
 	if o.IncrementVar != nil {
 		a.IncrementVar = text(o.IncrementVar)
 	}
+	if o.Module != nil {
+		a.Module = *o.Module
+	}
 	return nil
 }
 
@@ -411,8 +414,8 @@ func (a *App) applyStop(_ Machine, o Options) error {
 	if o.Drain != nil {
 		a.Drain = *o.Drain
 	}
-	if o.Module != nil {
-		a.Module = *o.Module
+	if o.Exclusive != nil {
+		a.Exclusive = *o.Exclusive
 	}
 	if o.Metrics != nil {
 		a.NoMetrics = !*o.Metrics

@@ -62,6 +62,7 @@ type Options struct {
 	Drain           *bool             `json:"drain,omitempty"`
 	Metrics         *bool             `json:"metrics,omitempty"`
 	Module          *string           `json:"module,omitempty"`
+	Exclusive       *bool             `json:"exclusive,omitempty"`
 	Sticky          *bool             `json:"sticky,omitempty"`
 	MaxConnections  *int              `json:"max_connections,omitempty"`
 	Standby         *int              `json:"standby,omitempty"`
