@@ -95,8 +95,8 @@ func (c *command) about(word string, err error) error {
 		return nil
 	}
 	e := c.asFault(err)
-	if op := strings.TrimPrefix(e.Op, c.verb); op != "" && op != word {
-		e.Op = clean(word) + ": " + e.Op
+	if op := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(e.Op, c.verb), "apply")); op != "" && op != word {
+		e.Op = clean(word) + ": " + op
 	} else {
 		e.Op = clean(word)
 	}

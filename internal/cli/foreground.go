@@ -45,6 +45,7 @@ type vigil struct {
 	timer   *time.Timer    // looks again
 	tasks   sync.WaitGroup
 	seq     uint64     // of the last event
+	exits   []string   // reasons that were told of while apps are started; nil afterwards
 	trouble chan error // of what a signal began
 }
 
@@ -77,7 +78,7 @@ func (c *command) stand(ctx context.Context, show Console, m manner) error {
 	if err != nil {
 		return err
 	}
-	v := &vigil{c: c, guard: g, manner: m, timer: time.NewTimer(time.Hour), trouble: make(chan error, 1)}
+	v := &vigil{c: c, guard: g, manner: m, timer: time.NewTimer(time.Hour), exits: []string{}, trouble: make(chan error, 1)}
 	defer v.timer.Stop()
 	code, err := v.run(ctx, signals)
 	if cerr := g.Close(context.WithoutCancel(ctx)); cerr != nil {
@@ -119,12 +120,8 @@ func (v *vigil) run(ctx context.Context, signals <-chan os.Signal) (code int, er
 	if err == nil {
 		snap, err = v.guard.List(ctx, event.Query{Specs: true})
 	}
-	for err == nil && v.seq < snap.Seq { // all that has happened is told
-		ev, ok := <-news
-		if !ok {
-			break
-		}
-		v.heard(ctx, ev)
+	if err == nil {
+		v.catchUp(ctx, snap, news)
 	}
 	if v.asked != 0 {
 		code = v.code(snap, v.asked)
@@ -132,8 +129,22 @@ func (v *vigil) run(ctx context.Context, signals <-chan os.Signal) (code int, er
 	return code, err
 }
 
+// catchUp tells of all that has happened before snap.
+func (v *vigil) catchUp(ctx context.Context, snap event.Snapshot, news <-chan event.Event) {
+	for news != nil && v.seq < snap.Seq {
+		ev, ok := <-news
+		if !ok {
+			return
+		}
+		v.heard(ctx, ev)
+	}
+}
+
 // heard tells of an event.
 func (v *vigil) heard(ctx context.Context, ev event.Event) {
+	if ev.Type == event.Exited && ev.Instance != nil && v.exits != nil {
+		v.exits = append(v.exits, ev.Instance.Reason)
+	}
 	if v.seq = max(v.seq, ev.Seq); ev.Snapshot != nil {
 		v.seq = max(v.seq, ev.Snapshot.Seq)
 	}
@@ -162,10 +173,13 @@ func (v *vigil) watch(ctx context.Context, signals <-chan os.Signal, news <-chan
 			over = v.ended(ctx, event.Event{})
 		case err := <-started:
 			started = nil
-			over = v.ended(ctx, event.Event{})
-			if err = v.begun(ctx, err, over); err != nil {
+			if err != nil {
+				err = v.begun(ctx, err, news)
+			}
+			if err != nil {
 				return err
 			}
+			v.exits, over = nil, v.ended(ctx, event.Event{})
 		case err := <-v.trouble:
 			v.c.warn("%s", clean(v.c.asFault(err).Error()))
 		case err := <-v.guard.Failed():
@@ -177,16 +191,27 @@ func (v *vigil) watch(ctx context.Context, signals <-chan os.Signal, news <-chan
 	return nil
 }
 
-// begun judges how the start went: it is an error if there is nothing to guard.
-func (v *vigil) begun(ctx context.Context, err error, over bool) error {
-	if err == nil || v.asked != 0 {
+// begun judges a start that did not go well: it is an error if there is nothing to
+// guard, else a warning, unless that is told already.
+func (v *vigil) begun(ctx context.Context, err error, news <-chan event.Event) error {
+	if v.asked != 0 {
 		return nil
 	}
-	if snap, lerr := v.guard.List(ctx, event.Query{Brief: true}); lerr != nil || len(snap.Instances) == 0 {
+	snap, lerr := v.guard.List(ctx, event.Query{Brief: true})
+	if lerr != nil || len(snap.Instances) == 0 {
 		return err
 	}
-	if !over { // it is started again
-		v.c.warn("%s", clean(v.c.asFault(err).Error()))
+	v.catchUp(ctx, snap, news)
+	e := v.c.asFault(err)
+	several := strings.Split(e.Message, "; ")
+	rest := slices.DeleteFunc(slices.Clone(several), func(part string) bool {
+		return slices.ContainsFunc(v.exits, func(reason string) bool { return reason != "" && strings.HasSuffix(part, reason) })
+	})
+	if len(rest) > 0 {
+		if e.Message = strings.Join(rest, "; "); len(several) > 1 {
+			e.Op = ""
+		}
+		v.c.warn("%s", clean(e.Error()))
 	}
 	return nil
 }

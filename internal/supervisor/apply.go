@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
@@ -47,10 +48,27 @@ func (s *Supervisor) Apply(ctx context.Context, req spec.Apply) (event.Applied, 
 		}
 		return nil
 	})
-	if f, ok := errors.AsType[*fault.Error](err); ok && whole != nil && f == whole.err && whole.also > 0 {
-		f.Message += fmt.Sprintf("; %d more did not come up", whole.also)
+	if f, ok := errors.AsType[*fault.Error](err); ok && whole != nil && f == whole.err && len(whole.others) > 0 {
+		err = whole.together(*f)
 	}
 	return event.Applied{Changes: changes, Outcome: out}, err
+}
+
+// mostTold is how many failures of one command are told.
+const mostTold = 5
+
+// together is all that went wrong as one error, with the log of first.
+func (w *wait) together(first fault.Error) error {
+	var told []string
+	for i, err := range append([]error{w.err}, w.others...) {
+		if i == mostTold {
+			told = append(told, fmt.Sprintf("%d more did not come up", len(w.others)+1-i))
+			break
+		}
+		told = append(told, strings.TrimPrefix(err.Error(), w.op+" "))
+	}
+	first.Op, first.Field, first.Message, first.Err = w.op, "", strings.Join(told, "; "), nil
+	return &first
 }
 
 func checkHow(req spec.Apply) error {

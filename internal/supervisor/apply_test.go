@@ -259,13 +259,13 @@ func TestApplyChangesNothingUnlessAllCanBeResolved(t *testing.T) {
 	})
 }
 
-func TestApplyTellsHowManyDidNotComeUp(t *testing.T) {
+func TestApplyTellsWhatDidNotComeUp(t *testing.T) {
 	run(t, func(b *bench) {
 		b.always("bad", program{exits: 10 * ms, code: 1})
 		b.always("worse", program{exits: 20 * ms, code: 1})
 		b.always("web", worker)
 		_, err := b.sup.Apply(b.ctx, ask(spec.Restarting, declared("bad", 0), declared("web", 1), declared("worse", 0)))
-		wantFault(t, err, fault.StartFailed, "; 1 more did not come up")
+		wantFault(t, err, fault.StartFailed, "apply: bad (0): exited with code 1 after 10ms; worse (2): exited with code 1 after 20ms")
 		b.wantPhase(1, lifecycle.Running) // the others are there nevertheless
 	})
 }

@@ -24,8 +24,8 @@ type wait struct {
 	warnings []string
 	fresh    []int // instances that the command created
 	out      event.Outcome
-	whole    bool // an error does not complete it before the rest is
-	also     int  // errors after the first
+	whole    bool    // an error does not complete it before the rest is
+	others   []error // after the first
 	over     bool
 	done     chan struct{}
 }
@@ -38,7 +38,7 @@ func (w *wait) finish(err error) {
 		return
 	}
 	if w.err != nil && err != nil {
-		w.also++
+		w.others = append(w.others, err)
 	}
 	if w.err == nil {
 		w.err = err
