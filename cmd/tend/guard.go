@@ -22,6 +22,9 @@ func guardAt(at string, asPM2 bool) func(context.Context, cli.Console) (cli.Guar
 		if show.Out {
 			o.Console.Err = os.Stdout
 		}
+		if info, err := os.Stdin.Stat(); show.Input && err == nil && info.Mode()&os.ModeCharDevice == 0 {
+			o.Input = os.Stdin
+		}
 		return daemon.NewGuard(ctx, o)
 	}
 }

@@ -34,6 +34,7 @@ type Guard interface {
 type Console struct {
 	Stamp func(logs.Target) string // what stands before each line; nil: lines as they are
 	Out   bool                     // standard error goes to standard output, too
+	Input bool                     // the one process has standard input, unless that is a terminal
 }
 
 // vigil is a guard in the foreground from its first app to its last.
@@ -361,14 +362,14 @@ func (s starting) start(ctx context.Context, svc api.Service) error {
 // with the process before each line.
 func (c *command) console(s starting) Console {
 	if c.values.on("json") {
-		return Console{Out: true, Stamp: logs.JSONLine}
+		return Console{Out: true, Stamp: logs.JSONLine, Input: !s.many}
 	}
 	named := s.many && !c.values.on("raw")
 	widest := 0
 	for i, name := range s.names {
 		widest = max(widest, width(prefix(i, name)))
 	}
-	return Console{Stamp: func(t logs.Target) string {
+	return Console{Input: !s.many, Stamp: func(t logs.Target) string {
 		var format string
 		if named {
 			head := pad(cell{prefix(t.ID, t.App), ""}, max(min(widest, 30), width(prefix(t.ID, t.App))), false, c.paint) + " | "

@@ -33,6 +33,7 @@ type GuardOptions struct {
 	Version string // of the program
 	PM2     bool   // Home is one of PM2's
 	Console logs.Console
+	Input   *os.File    // becomes the standard input of the first process of each app; nil for none
 	Log     *log.Logger // takes what goes wrong
 }
 
@@ -76,7 +77,7 @@ func NewGuard(ctx context.Context, o GuardOptions) (*Guard, error) {
 	g.face.profile.LogDir = spec.NoLog
 	g.info = event.Info{Version: o.Version, API: api.Version, PID: os.Getpid(), Home: g.home.dir, StartedAt: time.Now()}
 	var err error
-	if g.parts, err = newParts(ground{home: g.home.dir, face: g.face, console: &o.Console, log: g.log}); err != nil {
+	if g.parts, err = newParts(ground{home: g.home.dir, face: g.face, console: &o.Console, input: o.Input, log: g.log}); err != nil {
 		return nil, errors.Join(err, g.home.close())
 	}
 	g.apps = apps{Supervisor: g.parts.supervisor, logs: g.parts.logs}

@@ -31,6 +31,7 @@ type ground struct {
 	face    face
 	link    *Link         // to the keeper; nil: nothing outlives this process
 	console *logs.Console // nil for none
+	input   *os.File      // of the first process of each app; nil for pipes
 	log     *log.Logger
 }
 
@@ -55,7 +56,7 @@ func newParts(g ground) (*parts, error) {
 	// What they report of each other is called only once they run.
 	cl := cluster.PrimaryOptions{OnEvent: func(e cluster.Event) { p.runner.ClusterEvent(e) }}
 	ru := runner.Options{
-		Home: g.home, Groups: cgroup.New(groupsName(g.home)), NodeArgs: g.face.node,
+		Home: g.home, Input: g.input, Groups: cgroup.New(groupsName(g.home)), NodeArgs: g.face.node,
 		Preload:  preload(g.home, "preload", cluster.Preload, g.log),
 		Metrics:  preload(g.home, "metrics", runner.Metrics, g.log),
 		Complain: func(err error) { g.log.Print(err) },

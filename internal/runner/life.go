@@ -257,6 +257,9 @@ func (l *life) writeLine(line string) error {
 		return errNotRunning
 	}
 	op := "write to " + l.spawn.App.Name
+	if l.inherits() {
+		return &fault.Error{Code: fault.Unsupported, Op: op, Message: "its standard input is that of the guard", Remedy: "Write there; or run the guard with </dev/null."}
+	}
 	stdin.SetWriteDeadline(time.Now().Add(drainTime))
 	_, err := stdin.WriteString(line + "\n")
 	switch {

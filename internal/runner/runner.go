@@ -37,6 +37,8 @@ type Options struct {
 	Preload  string   // path of cluster.Preload, for Node workers; "" for none
 	Metrics  string   // path of Metrics, for Node apps; "" for none
 
+	Input *os.File // the standard input of the first process of each app; nil: all have a pipe
+
 	Groups *cgroup.Groups // of processes with limits
 
 	Hold Hold   // nil for none

@@ -130,7 +130,8 @@ func (l *life) start() (*child.Process, error) {
 	return proc, nil
 }
 
-// openInput makes the pipe to the process's standard input and returns its end.
+// openInput makes the pipe to the process's standard input and returns its end. Who has
+// that of the runner in its place has a pipe that nobody reads.
 func (l *life) openInput() (theirs *os.File, err error) {
 	ours, theirs, err := sys.ChildPipe("stdin "+l.spawn.App.Name, true)
 	if err != nil {
@@ -144,7 +145,19 @@ func (l *life) openInput() (theirs *os.File, err error) {
 	l.mu.Lock()
 	l.input = ours
 	l.mu.Unlock()
+	if !l.inherits() {
+		return theirs, nil
+	}
+	theirs.Close()
+	if theirs, err = sys.DupFile(l.r.options.Input); err != nil {
+		return nil, systemFault(l.spawn.App, err)
+	}
 	return theirs, nil
+}
+
+// inherits says that the standard input is the runner's.
+func (l *life) inherits() bool {
+	return l.r.options.Input != nil && l.spawn.Index == 0
 }
 
 // openOutput makes the pipes to the logs.
