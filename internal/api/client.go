@@ -195,6 +195,10 @@ func (c *Client) Annotate(ctx context.Context, req spec.Act) (out event.Outcome,
 	return out, c.post(ctx, "annotate", req, &out)
 }
 
+func (c *Client) Profile(ctx context.Context, req ProfileRequest) (out Profile, err error) {
+	return out, c.post(ctx, "profile", req, &out)
+}
+
 func (c *Client) Upgrade(ctx context.Context, path string) error {
 	return c.post(ctx, "upgrade", upgradeRequest{Program: path}, &nothing{})
 }

@@ -22,8 +22,9 @@ var responses = map[string]func() any{
 	"start": newOutcome, "restart": newOutcome, "reload": newOutcome, "rollback": newOutcome, "stop": newOutcome, "delete": newOutcome,
 	"reset": newOutcome, "annotate": newOutcome, "scale": newOutcome, "signal": newOutcome,
 	"write": newNothing, "message": newNothing, "flush": newNothing, "reopen": newNothing, "kill": newNothing,
-	"apply": func() any { return new(event.Applied) },
-	"watch": func() any { return new(event.Event) }, "logs": func() any { return new(event.LogLine) },
+	"apply":   func() any { return new(event.Applied) },
+	"profile": func() any { return new(Profile) },
+	"watch":   func() any { return new(event.Event) }, "logs": func() any { return new(event.LogLine) },
 }
 
 func newOutcome() any { return new(event.Outcome) }

@@ -233,6 +233,11 @@ func (f *fake) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogL
 
 func (f *fake) Flush(_ context.Context, target string) error { f.note("flush %q", target); return nil }
 
+func (f *fake) Profile(_ context.Context, req api.ProfileRequest) (api.Profile, error) {
+	f.note("profile %s %v", req.Kind, req.For)
+	return api.Profile{Data: []byte("\x1f\x8b<")}, nil
+}
+
 func (f *fake) Upgrade(_ context.Context, path string) error {
 	f.note("upgrade %q", path)
 	return &fault.Error{Code: fault.Unsupported, Message: "that is no tend"}

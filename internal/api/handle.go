@@ -67,6 +67,9 @@ var answers = map[string]answer{
 	"reopen": func(s *Server, r *http.Request, _ any) (any, error) {
 		return nothing{}, s.svc.ReopenLogs(r.Context())
 	},
+	"profile": func(s *Server, r *http.Request, body any) (any, error) {
+		return s.svc.Profile(r.Context(), *body.(*ProfileRequest))
+	},
 	"upgrade": func(s *Server, r *http.Request, body any) (any, error) {
 		return nothing{}, s.upgrade(r.Context(), body.(*upgradeRequest).Program)
 	},

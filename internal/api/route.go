@@ -57,6 +57,7 @@ var routes = [...]route{
 	{http.MethodGet, "logs", true},
 	{http.MethodPost, "flush", false},
 	{http.MethodPost, "reopen", false},
+	{http.MethodPost, "profile", false},
 	{http.MethodPost, "upgrade", false},
 	{http.MethodPost, "kill", false},
 }
@@ -106,6 +107,7 @@ var bodies = map[string]func() any{
 	"message":  func() any { return new(messageRequest) },
 	"flush":    func() any { return new(flushRequest) },
 	"reopen":   func() any { return new(nothing) },
+	"profile":  func() any { return new(ProfileRequest) },
 	"upgrade":  func() any { return new(upgradeRequest) },
 	"kill":     func() any { return new(nothing) },
 }

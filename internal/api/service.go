@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/spec"
@@ -64,6 +65,10 @@ type Service interface {
 	// ReopenLogs opens every log file anew by its name.
 	ReopenLogs(ctx context.Context) error
 
+	// Profile measures the daemon itself, and returns what go tool pprof reads. One
+	// at a time: the next is a fault.Conflict.
+	Profile(ctx context.Context, req ProfileRequest) (Profile, error)
+
 	// Upgrade makes the daemon the program at path, an absolute one, while the
 	// apps run on. It returns only with the reason why it did not: after an upgrade
 	// fault.Unavailable, since who was asked is gone, and Ping tells the rest.
@@ -72,6 +77,17 @@ type Service interface {
 	// Kill stops everything, then the daemon and its keeper. It returns once
 	// the processes are gone, just before the daemon exits.
 	Kill(ctx context.Context) error
+}
+
+// ProfileRequest asks for a profile of the daemon.
+type ProfileRequest struct {
+	Kind string        `json:"kind"` // "cpu", or "mem" for what it holds at the end
+	For  time.Duration `json:"for"`  // how long to measure, at most an hour
+}
+
+// Profile is what was measured, in the format of pprof.
+type Profile struct {
+	Data []byte `json:"data"`
 }
 
 // LogsRequest selects log lines.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -83,10 +84,12 @@ func commands(t *testing.T, s api.Service, f *fake) {
 			t.Error(err)
 		}
 	}
+	profile, err := s.Profile(t.Context(), api.ProfileRequest{Kind: "cpu", For: time.Second})
+	same(t, "profile", profile, api.Profile{Data: []byte("\x1f\x8b<")}, err)
 	if err := s.Upgrade(t.Context(), "/usr/bin/tend"); fault.CodeOf(err) != fault.Unsupported {
 		t.Errorf("upgrade: %v", err)
 	}
-	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `message 1 {"a":"<b>"}`, `flush ""`, `flush "web"`, "reopen", "kill", `upgrade "/usr/bin/tend"`)
+	asked(t, f, "scale web +2", "signal all SIGUSR2", `write 0 "a\tb\n"`, `message 1 {"a":"<b>"}`, `flush ""`, `flush "web"`, "reopen", "kill", "profile cpu 1s", `upgrade "/usr/bin/tend"`)
 }
 
 func commandErrors(t *testing.T, s api.Service) {

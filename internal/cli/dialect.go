@@ -34,7 +34,7 @@ func (d *dialect) all() []verb { return slices.Concat(d.verbs...) }
 
 func ownDialect() *dialect {
 	return &dialect{
-		name: "tend", verbs: [][]verb{actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, codeVerbs, otherVerbs}, flags: flagSpecs, marks: marks{"$", "✓", "!", "✗"},
+		name: "tend", verbs: [][]verb{actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, codeVerbs, otherVerbs, profileVerbs}, flags: flagSpecs, marks: marks{"$", "✓", "!", "✗"},
 		prepare: func(args []string, _ *pflag.FlagSet) []string { return args },
 		reword:  func(e *fault.Error) *fault.Error { return e },
 		misused: flagFault, overview: overview, list: listOwn,

@@ -232,6 +232,11 @@ func (f *fakeService) ReopenLogs(context.Context) error {
 	return nil
 }
 
+func (f *fakeService) Profile(_ context.Context, req api.ProfileRequest) (api.Profile, error) {
+	f.note("profile", req)
+	return api.Profile{Data: []byte("profile")}, nil
+}
+
 func (f *fakeService) Scale(_ context.Context, app, number string) (event.Outcome, error) {
 	f.note("scale", app, number)
 	if _, err := spec.ScaleTo(number, 2); err != nil {

@@ -43,8 +43,6 @@ var pm2SmallVerbs = append([]verb{
 // refused are commands of PM2 for which there is nothing to do here, why, and what
 // to do instead.
 var refused = []struct{ use, why, remedy string }{
-	{"profile:cpu [TIME]", "the daemon has no profiler within", "perf record -g -p $(cat ~/.pm2/pm2.pid) profiles it. An app: --node-args=--cpu-prof"},
-	{"profile:mem [TIME]", "the daemon has no profiler within", "pm2 slist and /proc show what it holds. An app: --node-args=--heap-prof"},
 	{"create", "there are no sample projects within", "pm2 init writes a configuration, pm2 module:generate a module."},
 	{"publish [FOLDER]", "what a package is published by is npm", "In its folder: npm version minor && npm publish"},
 	{"module:publish [FOLDER]", "what a package is published by is npm", "In its folder: npm version minor && npm publish"},

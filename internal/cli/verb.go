@@ -60,7 +60,7 @@ func (v *verb) check(args []string) error {
 var laterVerbs = []string{
 	"prettylist", "save",
 	"dump", "cleardump", "resurrect", "monitor", "unmonitor", "link",
-	"unlink", "create", "profile:mem", "profile:cpu",
+	"unlink", "create",
 	"module:generate", "package", "publish", "module:publish", "open", "login", "logout",
 	"plus", "register", "logrotate",
 	"deepUpdate", "autoinstall", "examples", "install-otel", "uninstall-otel",
@@ -73,13 +73,13 @@ var unneeded = map[string]string{
 	"link unlink monitor unmonitor open login logout plus register install-otel uninstall-otel": "tend has no service of a vendor.",
 	"prettylist": "tend jlist prints the same as JSON, tend show NAME for people.",
 	"logrotate":  "Its file for logrotate is yours to write; afterwards: tend reloadLogs",
-	"profile:mem profile:cpu create module:generate package publish module:publish autoinstall examples": "The name of pm2 knows it: tend pm2 -h",
+	"create module:generate package publish module:publish autoinstall examples": "The name of pm2 knows it: tend pm2 -h",
 	"deepUpdate": "A newer tend: install it, and then tend upgrade",
 }
 
 // verbs are all commands, in the order of the help.
 func verbs() []verb {
-	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, codeVerbs, otherVerbs)
+	return slices.Concat(actingVerbs, readingVerbs, daemonVerbs, bootVerbs, importVerbs, completionVerbs, moduleVerbs, codeVerbs, otherVerbs, profileVerbs)
 }
 
 var actingVerbs = []verb{

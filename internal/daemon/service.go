@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"regexp"
+	"sync"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
@@ -16,6 +17,8 @@ import (
 type apps struct {
 	*supervisor.Supervisor
 	logs *logs.Store
+
+	measured sync.Mutex // held while a profile is taken, and while another program takes over
 }
 
 // service is that and what only the daemon knows.

@@ -114,6 +114,10 @@ func openProgram(path string) (*os.File, error) {
 // there is no answer then, since who was asked is gone. The error is why it is still
 // this one.
 func (s *service) Upgrade(ctx context.Context, path string) error {
+	if !s.measured.TryLock() { // its timer would go on, and end a program that does not expect it
+		return measuring
+	}
+	defer s.measured.Unlock()
 	program, err := openProgram(path)
 	if err != nil {
 		return err

@@ -30,6 +30,8 @@ type argument struct {
 	Signal      any             `json:"signal"`
 	Line        string          `json:"line"`
 	PID         int             `json:"pid"`
+	Pwd         string          `json:"pwd"`     // of a profile, the file
+	Timeout     json.RawMessage `json:"timeout"` // its milliseconds, as a number or a text
 	Env         *pm2.Object     `json:"env"`
 	told
 
@@ -128,6 +130,8 @@ var methods = map[string]method{
 	"reloadLogs": func(s *Server, ctx context.Context, _ argument) (any, error) {
 		return map[string]any{}, s.Service.ReopenLogs(ctx)
 	},
+	"profileCPU":    profile("cpu"),
+	"profileMEM":    profile("mem"),
 	"killMe":        (*Server).kill,
 	"notifyKillPM2": func(s *Server, _ context.Context, _ argument) (any, error) { s.tellKill(); return nil, nil },
 }

@@ -6,10 +6,10 @@ const seen = [], waiting = []
 const look = () => { for (const w of waiting.slice()) if (seen.includes(w[0])) { waiting.splice(waiting.indexOf(w), 1); w[1]() } }
 const note = text => { seen.push(text); look() }
 const saw = async text => { await new Promise(ok => { waiting.push([text, ok]); look() }); console.log('  heard', text); seen.splice(seen.indexOf(text), 1) }
-const brief = v => Array.isArray(v) ? v.map(brief) : v && v.pm2_env ? [v.pm2_env.pm_id, v.pm2_env.name, v.pm2_env.status, v.pm2_env.restart_time, v.pid > 0] : v
+const brief = v => v && (v.file || v.error) ? Object.keys(v) : Array.isArray(v) ? v.map(brief) : v && v.pm2_env ? [v.pm2_env.pm_id, v.pm2_env.name, v.pm2_env.status, v.pm2_env.restart_time, v.pid > 0] : v
 const sorted = v => JSON.stringify(v === undefined ? null : v, (_, o) => o && typeof o === 'object' && !Array.isArray(o) ? Object.fromEntries(Object.entries(o).sort()) : o)
 const rpc = (name, ...args) => new Promise(ok => pm2.Client.client.call(name, ...args, (err, v) => {
-  console.log(name, JSON.stringify(args), err ? 'fails' : sorted(brief(v)))
+  console.log(name, JSON.stringify(args).replace(process.env.PM2_HOME, '$PM2_HOME'), err ? 'fails' : sorted(brief(v)))
   ok(v)
 }))
 const list = async () => (await call('list')).sort((a, b) => a.pm_id - b.pm_id)
@@ -69,6 +69,9 @@ const only = (o, ...keys) => keys.map(k => k + ' ' + JSON.stringify(o[k]))
   await rpc('unmonitor', 0); console.log(only((await list())[0].pm2_env, '_km_monitored'))
   const report = await new Promise((ok, no) => pm2.Client.executeRemote('getReport', {}, (err, v) => err ? no(err) : ok(v)))
   console.log(only(report, 'pm2_version', 'managed_apps'), report.started_at > 1e12)
+
+  for (const name of ['profileCPU', 'profileMEM']) await rpc(name, { pwd: process.env.PM2_HOME + '/' + name, timeout: 10 }).then(v => console.log(v.file === process.env.PM2_HOME + '/' + name && require('fs').statSync(v.file).size > 0))
+  await rpc('profileCPU', { pwd: '/nowhere/at/all', timeout: 10 }).then(v => console.log(Object.keys(v)))
 
   // An app called as an id is not meant by it.
   await call('start', { script: 'talk.js', name: '0' })
