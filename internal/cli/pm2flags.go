@@ -91,6 +91,7 @@ var pm2FlagList = []pm2Flag{
 	{name: "event-loop-inspector", shown: "event_loop_inspector"},
 	{name: "deep-monitoring", shown: "deep_monitoring"},
 	{name: "safe", value: "TIME", optional: true},
+	{name: "npm"},
 	{name: "tarball", ignored: true},
 	{name: "container"},
 	{name: "dist", ignored: true}, // with --container only, as the next three
@@ -131,6 +132,7 @@ func pm2Flags() []flagSpec {
 // pm2Usages are of options that tend has not, or has for something else.
 var pm2Usages = map[string]string{
 	"env":          "which section of a configuration file counts",
+	"npm":          "have npm publish it",
 	"log":          "file that gets both outputs besides; NAME.log without a value",
 	"log-type":     "json: an object a line",
 	"pid":          "file for the number of the process",
@@ -217,4 +219,4 @@ func (c *command) unmade() error {
 }
 
 // pm2Own are options that only the name of pm2 has, and that do something.
-var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight", "write", "no-daemon"}
+var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight", "write", "no-daemon", "npm"}

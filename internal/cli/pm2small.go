@@ -44,8 +44,6 @@ var pm2SmallVerbs = append([]verb{
 // to do instead.
 var refused = []struct{ use, why, remedy string }{
 	{"create", "there are no sample projects within", "pm2 init writes a configuration, pm2 module:generate a module."},
-	{"publish [FOLDER]", "what a package is published by is npm", "In its folder: npm version minor && npm publish"},
-	{"module:publish [FOLDER]", "what a package is published by is npm", "In its folder: npm version minor && npm publish"},
 	{"autoinstall", "no packages are chosen and installed for you", "Install those that you want: pm2 install MODULE"},
 	{"deepUpdate", "tend does not come from npm", "Install a newer tend, and then: pm2 update"},
 	{"install-otel", "nothing is put into your apps to trace them", "Add OpenTelemetry to the app, as its documentation says."},
@@ -143,20 +141,17 @@ func pm2Package(ctx context.Context, c *command, o operands) error {
 	if len(o.args) > 0 {
 		dir = c.path(o.args[0])
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	_, declared, err := readPackage(filepath.Join(dir, "package.json"))
 	if err != nil {
-		return &fault.Error{Code: fault.NotFound, Message: "no package.json in " + dir, Err: err, Remedy: "Name the folder of a package: pm2 package FOLDER"}
+		return err
 	}
-	var declared struct{ Version string }
-	if err := json.Unmarshal(text, &declared); err != nil {
-		return &fault.Error{Code: fault.Invalid, Field: "package.json", Message: "cannot be read", Err: err, Remedy: "It must be an object of JSON."}
-	}
-	version := strings.Map(func(r rune) rune {
+	version, _ := declared.Get("version").(string)
+	version = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("./\\", r) {
 			return '-'
 		}
 		return r
-	}, cmp.Or(declared.Version, "0.0.0"))
+	}, cmp.Or(version, "0.0.0"))
 	name := filepath.Base(dir)
 	packed := filepath.Join(dir, name+"-v"+version+".tar.gz")
 	if err := pack(ctx, dir, packed, c.Env); err != nil {

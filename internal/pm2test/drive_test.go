@@ -32,6 +32,7 @@ type side struct {
 	replace []string // what depends on the place, and what stands for it
 	known   map[string]string
 	seen    int    // records of the apps that were told already
+	answer  string // what the next command line reads
 	port    string // one that was free
 }
 
@@ -106,7 +107,8 @@ func (s *side) with(env, args []string) result {
 	cmd.Args[0] = s.argv[0]
 	cmd.Dir, cmd.Env = filepath.Join(s.dir, "app"), env
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(s.answer), &out, &errs
+	s.answer = ""
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		s.t.Fatalf("%s %q: not within %v: %s%s", s.argv[0], args, patience, &out, &errs)
@@ -171,7 +173,7 @@ func (s *side) line(line string) []string {
 		}
 		return s.changes()
 	case "write":
-		if err := os.WriteFile(s.path(words[1]), []byte(s.path(strings.Join(words[2:], " "))), 0o600); err != nil {
+		if err := os.WriteFile(s.path(words[1]), []byte(s.path(strings.TrimPrefix(line, "write "+words[1]+" "))), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
 		return nil
@@ -182,6 +184,14 @@ func (s *side) line(line string) []string {
 		return nil
 	case "ask":
 		return s.ask(words[1], s.path(words[2]), words[3:])
+	case "fake":
+		s.fake(words[1:])
+		return nil
+	case "answer":
+		s.answer = words[1] + "\n"
+		return nil
+	case "calls":
+		return s.calls()
 	case "kill-daemon":
 		return s.killDaemon()
 	}
