@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -70,20 +71,21 @@ func refusedVerbs() []verb {
 
 // pm2Logrotate leaves the files in their places, to which the apps go on writing.
 func pm2Logrotate(_ context.Context, c *command, _ operands) error {
-	user := cmp.Or(deref(c.values.text("user")), c.env("USER"), "root")
-	if strings.ContainsAny(user, "/\n \"") {
-		return &fault.Error{Code: fault.Invalid, Field: "--user", Message: "not a name: " + clean(user), Remedy: "Give a user of this machine."}
+	name := cmp.Or(deref(c.values.text("user")), c.env("USER"), "root")
+	group, err := primaryGroup(name)
+	if err != nil {
+		return err
 	}
 	if !c.IsRoot {
-		c.say("[PM2] As root, run:\nsudo env PM2_HOME=%s %s pm2 logrotate -u %s\n", c.home.Dir, c.Program, user)
+		c.say("[PM2] As root, run:\nsudo env PM2_HOME=%s %s pm2 logrotate -u %s\n", c.home.Dir, c.Program, name)
 		return errTold
 	}
-	path := filepath.Join(c.Root, "/etc/logrotate.d/pm2-"+user)
+	path := filepath.Join(c.Root, "/etc/logrotate.d/pm2-"+name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("%q %q {\n\trotate 12\n\tweekly\n\tmissingok\n\tnotifempty\n\tcompress\n\tdelaycompress\n\tcopytruncate\n\tsu %s\n}\n",
-		c.home.Log, filepath.Join(c.home.Dir, "logs", "*.log"), user+" "+user)
+		c.home.Log, filepath.Join(c.home.Dir, "logs", "*.log"), name+" "+group)
 	if err := pm2.Replace(path, []byte(text)); err != nil {
 		return err
 	}
@@ -92,6 +94,19 @@ func pm2Logrotate(_ context.Context, c *command, _ operands) error {
 	}
 	c.done("%s is written", path)
 	return nil
+}
+
+// primaryGroup is the group that a user has by himself.
+func primaryGroup(name string) (string, error) {
+	who, err := user.Lookup(name)
+	if err != nil {
+		return "", &fault.Error{Code: fault.NotFound, Field: "--user", Message: "no user is called " + clean(name), Err: err, Remedy: "Give a user of this machine."}
+	}
+	group, err := user.LookupGroupId(who.Gid)
+	if err != nil {
+		return "", &fault.Error{Code: fault.NotFound, Field: "--user", Message: "the group " + who.Gid + " of " + clean(name) + " has no name", Err: err, Remedy: "Give it one in /etc/group."}
+	}
+	return group.Name, nil
 }
 
 // moduleName is a name that npm takes, without a scope.

@@ -23,24 +23,30 @@ func pm2In(dir string, args ...string) (code int, out string) {
 
 func TestLogrotateFile(t *testing.T) {
 	m := newFakeRoot(t, nil)
-	if code, out, _ := m.pm2(false, "logrotate"); code != 1 || !strings.Contains(out, "sudo env") {
+	if code, out, _ := m.pm2(false, "logrotate", "-u", "root"); code != 1 || !strings.Contains(out, "sudo env") {
 		t.Errorf("not as root: %d %q", code, out)
 	}
-	if code, out, _ := m.pm2(true, "logrotate", "-u", "../x"); code != 1 || !strings.Contains(out, "not a name") {
-		t.Errorf("a path: %d %q", code, out)
+	for _, name := range []string{"../x", "no-such-user"} {
+		if code, out, _ := m.pm2(true, "logrotate", "-u", name); code != 1 || !strings.Contains(out, "no user is called") {
+			t.Errorf("%s: %d %q", name, code, out)
+		}
 	}
 	if made, _ := os.ReadDir(filepath.Join(m.root, "etc")); len(made) > 0 {
 		t.Errorf("made: %v", made)
 	}
-	for user, args := range map[string][]string{"ann": {"logrotate"}, "bob": {"logrotate", "-u", "bob"}} {
-		code, out, _ := m.pm2(true, args...)
-		path := filepath.Join(m.root, "etc/logrotate.d/pm2-"+user)
+	for _, name := range []string{"root", "sync"} { // the group of sync is another one
+		group, err := exec.Command("id", "-gn", name).Output()
+		if err != nil {
+			continue
+		}
+		code, out, _ := m.pm2(true, "logrotate", "-u", name)
+		path := filepath.Join(m.root, "etc/logrotate.d/pm2-"+name)
 		text, err := os.ReadFile(path)
 		info, serr := os.Stat(path)
 		if code != 0 || err != nil || serr != nil || info.Mode().Perm() != 0o644 {
 			t.Fatalf("%d %q %v %v", code, out, err, info)
 		}
-		for _, want := range []string{`/.pm2/pm2.log"`, `/.pm2/logs/*.log" {`, "copytruncate\n", "su " + user + " " + user + "\n"} {
+		for _, want := range []string{`/.pm2/pm2.log"`, `/.pm2/logs/*.log" {`, "copytruncate\n", "su " + name + " " + string(group)} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("no %q in\n%s", want, text)
 			}
