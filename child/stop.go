@@ -76,8 +76,14 @@ func (p *Process) leave(grace context.Context, s *scanner, told map[int]startTim
 		return
 	}
 	for grace.Err() == nil {
-		if s.scan() != nil || len(s.members) == 0 {
-			return // Sweep looks again
+		if s.scan() != nil {
+			return
+		}
+		if len(s.members) == 0 && !s.grouped { // else it is for the sweep to see to the group
+			s.judge()
+		}
+		if len(s.members) == 0 {
+			return
 		}
 		s.signal(sig, told)
 		if s.await(grace) != nil {
@@ -107,21 +113,14 @@ func (p *Process) SignalTree(sig syscall.Signal) error {
 func (p *Process) Sweep(ctx context.Context) error { return p.sweep(ctx, p.scanner()) }
 
 func (p *Process) sweep(ctx context.Context, s *scanner) error {
-	for empty := 0; empty < emptyScans; {
+	for s.empty < emptyScans {
 		if err := s.kill(ctx); err != nil {
 			return &SweepError{PIDs: s.pidsLeft(), Err: err}
 		}
-		switch {
-		case len(s.members) > 0 && ctx.Err() != nil:
+		if len(s.members) > 0 && ctx.Err() != nil {
 			return &SweepError{PIDs: s.pidsLeft(), Err: context.Cause(ctx)} // they come faster than they go
-		case len(s.members) > 0:
-			empty = 0
-		case s.doubt.again():
-		case !s.forked:
-			empty = emptyScans
-		default:
-			empty++
 		}
+		s.judge()
 	}
 	if len(s.known.denied) > 0 {
 		return &SweepError{PIDs: slices.Sorted(maps.Keys(s.known.denied)), Err: ErrSurvivors}

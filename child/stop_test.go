@@ -50,6 +50,36 @@ func TestStopLeavesNothing(t *testing.T) {
 	}
 }
 
+// Stops that are under way at the same time look together: none may end before its
+// own tree has.
+func TestStopsAtOnceLeaveNothing(t *testing.T) {
+	type tree struct {
+		name string
+		h    *holders
+		p    *child.Process
+	}
+	var trees []tree
+	for range 3 {
+		for name, line := range strays {
+			h := newHolders(t)
+			p := spawn(t, shell(line, h.w))
+			h.w.Close()
+			trees = append(trees, tree{name, h, p})
+		}
+	}
+	var all sync.WaitGroup
+	for i, tr := range trees {
+		lines(t, tr.p, 1)
+		all.Go(func() {
+			if _, err := tr.p.Stop(soon(t), child.StopOptions{Grace: time.Duration(i%2) * 50 * time.Millisecond, Tree: true}); err != nil {
+				t.Errorf("%s: %v", tr.name, err)
+			}
+			tr.h.gone(t)
+		})
+	}
+	all.Wait()
+}
+
 // What outlives the process is swept after its end, found by its group, its
 // session or its marker.
 func TestSweepAfterTheEnd(t *testing.T) {

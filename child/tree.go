@@ -52,22 +52,26 @@ const forever = startTime(math.MaxInt64)
 // their session or their marker. Nothing else is looked at: in the usual case
 // of no stray that is a handful of small reads, however many processes there are.
 type scanner struct {
-	p       *Process
-	r       procs.Reader
-	apart   map[int]bool // this process, its ancestors and pid 1: never hit
-	reapers []procs.Stat
-	wide    bool         // look at all processes, as where the kernel lists no children
-	table   *procs.Table // all processes, if so
-	known   known
-	doubt   doubt
-	kills   *kills // what a look kills, it does at once; nil if it only looks
+	p     *Process
+	r     procs.Reader
+	apart map[int]startTime // this process, its ancestors and pid 1: never hit
+	wide  bool              // look at all processes, as where the kernel lists no children
+	table *procs.Table      // all processes, if so
+	known known
+	doubt doubt
+	kills *kills // what a look kills, it does at once; nil if it only looks
+	empty int    // how many looks in a row have found nothing, see judge
+	finds
+	pids []int
+}
 
-	// Of the last look: what it found, parents before children, and whether
-	// something forked meanwhile.
-	members []procs.Stat
+// finds are of the last look.
+type finds struct {
+	members []procs.Stat // parents before children
 	seen    map[int]bool
-	forked  bool
-	pids    []int
+	reapers []procs.Stat
+	grouped bool // the root's process group had members, so that its number meant it and nothing else
+	forked  bool // something forked meanwhile
 }
 
 // known is what the looks have learnt of processes, each told by number and start.
@@ -90,7 +94,7 @@ func (p *Process) scanner() *scanner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return &scanner{
-		p: p, wide: !listsChildren(), seen: map[int]bool{}, doubt: doubt{execLeft: execTries, endLeft: endTries},
+		p: p, apart: ancestors(), wide: !listsChildren(), finds: finds{seen: map[int]bool{}}, doubt: doubt{execLeft: execTries, endLeft: endTries},
 		known: known{
 			sessions: maps.Clone(p.sessions), unmarked: map[int]startTime{},
 			dead: map[int]startTime{}, denied: map[int]startTime{},
@@ -133,6 +137,19 @@ func (d *doubt) again() bool {
 	return true
 }
 
+// judge counts the last look if it has found nothing.
+func (s *scanner) judge() {
+	switch {
+	case len(s.members) > 0:
+		s.empty = 0
+	case s.doubt.again():
+	case !s.forked:
+		s.empty = emptyScans
+	default:
+		s.empty++
+	}
+}
+
 // look fills members with the live processes of the tree that can be seen in
 // one pass: the oldest first, which are those that start others, then those
 // that were started meanwhile.
@@ -142,20 +159,19 @@ func (s *scanner) look() error {
 	clear(s.seen)
 	s.table = nil
 	last := sys.LastPID()
-	s.findReapers()
-	grouped := s.group()
+	s.grouped = s.group()
 	if root, err := s.r.Stat(s.p.pid); !s.wide && err == nil && root.Start == s.p.start {
 		s.add(root)
 	}
-	doubtful, err := s.orphans(grouped)
+	doubtful, err := s.orphans()
 	if err != nil {
 		return err
 	}
-	s.forked = s.recent(last, grouped)
+	s.forked = s.recent(last)
 	for found := true; found; { // a find may tell a session, and that another
 		found = false
 		for _, st := range doubtful {
-			if !s.seen[st.PID] && s.belongs(&st, grouped) {
+			if !s.seen[st.PID] && s.belongs(&st) {
 				s.add(st)
 				found = true
 			}
@@ -169,7 +185,7 @@ func (s *scanner) look() error {
 // was read, and a list may miss one while others on it end (proc(5)). The newest
 // is the first: of a chain of processes each of which starts the next and ends,
 // only that is there to be caught. It returns whether there were any.
-func (s *scanner) recent(last int, grouped bool) bool {
+func (s *scanner) recent(last int) bool {
 	now := sys.LastPID()
 	for pid := now; pid > max(last, now-recentMost); pid-- {
 		if s.seen[pid] {
@@ -178,7 +194,7 @@ func (s *scanner) recent(last int, grouped bool) bool {
 		before := s.doubt.exec
 		if st, err := s.r.Stat(pid); err != nil || !s.candidate(&st) {
 			continue
-		} else if s.belongs(&st, grouped) {
+		} else if s.belongs(&st) {
 			s.add(st)
 		} else if !s.reaps(st.PPID) {
 			s.doubt.exec = before // it has a parent: if that is of the tree, so will it be
@@ -187,8 +203,7 @@ func (s *scanner) recent(last int, grouped bool) bool {
 	return last == 0 || last != now
 }
 
-// group tells whether the root's process group has members, so that its number
-// means it and nothing else.
+// group tells whether the root's process group has members.
 func (s *scanner) group() bool {
 	select {
 	case <-s.p.exited:
@@ -203,31 +218,6 @@ func (s *scanner) group() bool {
 	}
 }
 
-// findReapers walks up from this process. It is itself among the reapers only
-// if it asked for that: else its children are all of its own making.
-func (s *scanner) findReapers() {
-	self := os.Getpid()
-	s.apart = map[int]bool{1: true, self: true}
-	s.reapers = s.reapers[:0]
-	for pid := self; pid > 0; {
-		st, err := s.r.Stat(pid)
-		if err != nil {
-			break
-		}
-		s.apart[pid] = true
-		if pid != self || sys.IsSubreaper() || pid == 1 {
-			s.reapers = append(s.reapers, st)
-		}
-		if pid == 1 {
-			return
-		}
-		pid = st.PPID
-	}
-	if init, err := s.r.Stat(1); err == nil {
-		s.reapers = append(s.reapers, init)
-	}
-}
-
 func (s *scanner) reaps(pid int) bool {
 	return slices.ContainsFunc(s.reapers, func(st procs.Stat) bool { return st.PID == pid })
 }
@@ -235,37 +225,49 @@ func (s *scanner) reaps(pid int) bool {
 // candidate tells whether a process may be of this tree: live, and no older
 // than its root.
 func (s *scanner) candidate(st *procs.Stat) bool {
-	return st.Start >= s.p.start && st.Alive() && !s.apart[st.PID] && st.PID != s.p.pid
+	return st.Start >= s.p.start && st.Alive() && !s.above(st) && st.PID != s.p.pid
+}
+
+// above tells whether a process is this one, or one above it.
+func (s *scanner) above(st *procs.Stat) bool {
+	start, ok := s.apart[st.PID]
+	return ok && start == st.Start
 }
 
 // orphans adds those children of the reapers that belong to the tree, and
-// returns those of which it is not known yet.
-func (s *scanner) orphans(grouped bool) (doubtful []procs.Stat, err error) {
+// returns those of which it is not known yet. What was below the root when that was
+// looked at, and has lost its parent since, is seen here, which is later. Who kills
+// asks by himself, and hits at once; who only looks may share what he sees.
+func (s *scanner) orphans() (doubtful []procs.Stat, err error) {
+	meet := func(st *procs.Stat) {
+		switch {
+		case !st.Alive() && s.known.dead[st.PID] != st.Start && s.known.unmarked[st.PID] != st.Start:
+			s.known.dead[st.PID] = st.Start
+			s.doubt.end = true
+		case !s.candidate(st) || s.seen[st.PID]:
+		case s.belongs(st):
+			s.add(*st)
+		default:
+			doubtful = append(doubtful, *st)
+		}
+	}
+	c := &census{}
+	switch {
+	case s.wide:
+		c.findReapers(&s.r)
+	case s.kills != nil:
+		c.ask(&s.r, meet)
+	default:
+		c = counted.census()
+		for i := range c.children {
+			meet(&c.children[i])
+		}
+	}
+	s.reapers = c.reapers
+	s.wide = s.wide || c.err != nil
+	s.doubt.end = s.doubt.end || c.ended
 	if s.wide {
 		return s.allOrphans()
-	}
-	for i := range s.reapers {
-		pids, err := s.r.Children(&s.reapers[i], s.pids[:0])
-		if err != nil {
-			s.wide = true
-			return s.allOrphans()
-		}
-		s.pids = pids
-		for _, pid := range slices.Clone(pids) { // add reads lists, too
-			st, err := s.r.Stat(pid)
-			switch {
-			case err != nil:
-				s.doubt.end = true
-			case !st.Alive() && s.known.dead[pid] != st.Start && s.known.unmarked[pid] != st.Start:
-				s.known.dead[pid] = st.Start
-				s.doubt.end = true
-			case !s.candidate(&st) || s.seen[pid]:
-			case s.belongs(&st, grouped):
-				s.add(st)
-			default:
-				doubtful = append(doubtful, st)
-			}
-		}
 	}
 	return doubtful, nil
 }
@@ -289,8 +291,8 @@ func (s *scanner) allOrphans() (doubtful []procs.Stat, err error) {
 }
 
 // belongs tells whether st is of the tree, by all that is known so far.
-func (s *scanner) belongs(st *procs.Stat, grouped bool) bool {
-	if grouped && st.PGID == s.p.pid || st.Start <= s.known.sessions[st.SID] {
+func (s *scanner) belongs(st *procs.Stat) bool {
+	if s.grouped && st.PGID == s.p.pid || st.Start <= s.known.sessions[st.SID] {
 		return true
 	}
 	return s.known.unmarked[st.PID] != st.Start && s.marked(st)
@@ -355,7 +357,7 @@ func (s *scanner) below(parent procs.Stat) {
 }
 
 func (s *scanner) take(st procs.Stat) {
-	if !st.Alive() || s.seen[st.PID] || s.apart[st.PID] || st.Start < s.p.start {
+	if !st.Alive() || s.seen[st.PID] || s.above(&st) || st.Start < s.p.start {
 		return
 	}
 	s.seen[st.PID] = true

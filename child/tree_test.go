@@ -125,19 +125,21 @@ func TestNeverItselfNorItsAncestors(t *testing.T) {
 	p := thicket(t)
 	s := p.scanner()
 	scanned(t, s)
+	s.p = &Process{pid: p.pid, sessions: map[int]startTime{}} // older than all
 	for _, pid := range []int{1, os.Getpid(), os.Getppid()} {
-		if !s.apart[pid] {
-			t.Errorf("%d may be hit", pid)
-		}
 		st, err := s.r.Stat(pid)
 		if err != nil {
 			t.Fatal(err)
 		}
-		st.Start = p.start + 1
 		before := len(s.members)
 		s.take(st)
-		if len(s.members) != before {
-			t.Errorf("%d was taken", pid)
+		if len(s.members) != before || s.candidate(&st) {
+			t.Errorf("%d may be hit", pid)
+		}
+		st.Start++ // another that has the number since
+		s.take(st)
+		if len(s.members) != before+1 {
+			t.Errorf("who has the number of %d since may not be hit", pid)
 		}
 	}
 }
