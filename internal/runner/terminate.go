@@ -23,11 +23,12 @@ const (
 	kill
 )
 
-// ending is a stop under way. The zero ending is none. Guarded by life.mu.
+// ending is a stop under way. The zero ending is none. Guarded by life.mu, but for all.
 type ending struct {
 	wish   wish
 	cancel context.CancelFunc // ends the grace
-	done   chan struct{}      // closed when nothing is left of the tree; nil: no stop was begun
+	done   chan struct{}      // closed when the stop is over; nil: none was begun
+	all    bool               // after done: nothing is left of the tree
 }
 
 // want takes a wish. The process need not be there yet.
@@ -72,7 +73,8 @@ func (l *life) beginStopLocked() {
 	go func() { // run waits for it, in clear
 		defer close(done)
 		defer cancel()
-		proc.Stop(ctx, o) // what it could not end, clear tries again
+		_, err := proc.Stop(ctx, o)
+		l.ending.all = err == nil // else clear tries again
 	}()
 }
 
@@ -80,16 +82,18 @@ func (l *life) beginStopLocked() {
 // what was asked to go has its grace, all else is killed. It is false if the
 // runner lets go before.
 func (l *life) clear() bool {
-	l.waitForStop()
-	return l.proc.Sweep(lifetime(l.r.cut)) == nil
+	return l.waitForStop() || l.proc.Sweep(lifetime(l.r.cut)) == nil
 }
 
-// waitForStop joins the goroutine of a stop that was begun.
-func (l *life) waitForStop() {
+// waitForStop joins the goroutine of a stop that was begun, and tells whether that
+// has ended the whole tree.
+func (l *life) waitForStop() (all bool) {
 	l.mu.Lock()
 	done := l.ending.done
 	l.mu.Unlock()
-	if done != nil {
-		<-done
+	if done == nil {
+		return false
 	}
+	<-done
+	return l.ending.all
 }
