@@ -98,6 +98,7 @@ func (s *Server) handler(ending context.Context) http.Handler {
 	}
 	mux.HandleFunc("/", s.unknown)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.opts.Used()
 		defer s.opts.Used()
 		w.Header().Set(versionHeader, strconv.Itoa(Version))
 		if stranger, ok := r.Context().Value(strangerKey{}).(*fault.Error); ok {

@@ -26,7 +26,7 @@ type ServerOptions struct {
 	HeaderTimeout, BodyTimeout, WriteTimeout, IdleTimeout time.Duration
 	// Log takes what goes wrong with a connection. nil is silent.
 	Log *log.Logger
-	// Used is called after each request, from its goroutine. nil is nothing.
+	// Used is called before and after each request, from its goroutine. nil is nothing.
 	Used func()
 }
 

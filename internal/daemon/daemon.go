@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -30,9 +29,6 @@ type Options struct {
 
 // killed is the reason to end of who asked for it, and for all to be forgotten.
 const killed = "kill"
-
-// settle is how long after the last request the memory it took is given back.
-const settle = 3 * time.Second
 
 // Run is the daemon's life: it serves until it is told to end by the API or by
 // SIGTERM, SIGINT or SIGQUIT, then stops every app and returns nil. It must
@@ -75,8 +71,8 @@ type daemon struct {
 }
 
 func (d *daemon) run(ctx context.Context) error {
-	// Little is allocated at a time here, and idle memory is what people look at.
-	debug.SetGCPercent(50)
+	memory := newThrift()
+	defer memory.stop()
 	// As it is; saying so keeps the runtime from looking again from time to time.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	if err := sys.SetTitle(d.face.title); err != nil {
@@ -90,12 +86,10 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	idle := time.AfterFunc(settle, debug.FreeOSMemory)
-	defer idle.Stop()
 	svc := &service{apps: apps{Supervisor: p.supervisor, logs: p.logs}, daemon: d}
 	server := api.NewServer(svc, api.ServerOptions{
 		Log:  d.log,
-		Used: func() { idle.Reset(settle) },
+		Used: memory.used,
 	})
 	var running group
 	stopParts := p.start(ctx, &running)

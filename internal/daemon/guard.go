@@ -65,7 +65,7 @@ var _ api.Service = (*Guard)(nil)
 // since another one does or nothing can be written there, other commands do not
 // reach it by that home; what it can do for its apps is the same.
 func NewGuard(ctx context.Context, o GuardOptions) (*Guard, error) {
-	debug.SetGCPercent(50) // as in a daemon
+	debug.SetGCPercent(idleGarbage)
 	if err := sys.Subreaper(); err != nil {
 		return nil, err
 	}
