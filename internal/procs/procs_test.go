@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, proctest.Role{Name: "burn", Run: burn})
+	proctest.Main(m, proctest.Role{Name: "burn", Run: burn}, proctest.Role{Name: "adopt", Run: adopt})
 }
 
 // burn uses a processor until its standard input ends.
@@ -145,6 +145,17 @@ func TestSelf(t *testing.T) {
 func shell(t *testing.T, line string, n int) (*exec.Cmd, []string) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", line)
+	lines := begin(t, cmd)
+	var got []string
+	for len(got) < n && lines.Scan() {
+		got = append(got, lines.Text())
+	}
+	return cmd, got
+}
+
+// begin starts a command, which ends with the test, and returns what it says.
+func begin(t *testing.T, cmd *exec.Cmd) *bufio.Scanner {
+	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -157,12 +168,7 @@ func shell(t *testing.T, line string, n int) (*exec.Cmd, []string) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		cmd.Wait()
 	})
-	var got []string
-	lines := bufio.NewScanner(out)
-	for len(got) < n && lines.Scan() {
-		got = append(got, lines.Text())
-	}
-	return cmd, got
+	return bufio.NewScanner(out)
 }
 
 func TestTree(t *testing.T) {

@@ -39,8 +39,8 @@ func (r *Reader) Children(s *Stat, dst []int) ([]int, error) {
 	r.tids = append(r.tids[:0], s.PID)
 	if s.Threads != 1 {
 		r.setPath(s.PID, "/task")
-		var err error
-		if r.tids, err = sys.ReadProcDir(r.path, r.tids[:0]); err != nil {
+		r.tids = r.tids[:0]
+		if err := sys.ReadProcDir(r.path, func(tid int, _ uint64) { r.tids = append(r.tids, tid) }); err != nil {
 			return dst, err
 		}
 	}
@@ -69,7 +69,14 @@ func (r *Reader) Children(s *Stat, dst []int) ([]int, error) {
 
 // Pids appends the numbers of all processes that this one may see to dst.
 func (r *Reader) Pids(dst []int) ([]int, error) {
-	return sys.ReadProcDir([]byte("/proc\x00"), dst)
+	err := r.each(func(pid int, _ uint64) { dst = append(dst, pid) })
+	return dst, err
+}
+
+// each calls fn with every process that this one may see, and its inode.
+func (r *Reader) each(fn func(pid int, inode uint64)) error {
+	r.path = append(r.path[:0], "/proc\x00"...)
+	return sys.ReadProcDir(r.path, fn)
 }
 
 // Environ returns the environment the process started its program with, as the

@@ -16,14 +16,15 @@ type Usage struct {
 	Processes int           // 0: the root is gone
 }
 
-// scanAbove is how many trees are walked one by one; for more, one look at all
-// processes is cheaper, since a Node process alone has eleven threads to ask.
+// scanAbove is how many trees are walked one by one; for more, it is cheaper to
+// know of all processes, since a Node process alone has eleven threads to ask.
 const scanAbove = 8
 
 // Sampler measures process trees, one sample against the one before. The zero
 // value is ready. It is not for concurrent use, and costs nothing between calls.
 type Sampler struct {
 	r      Reader
+	kin    kin
 	last   map[life]time.Duration // processor time at the last sample
 	lastAt time.Duration          // since boot
 	spare  map[life]time.Duration
@@ -45,7 +46,7 @@ func (s *Sampler) Sample(roots []int) []Usage {
 	clear(seen)
 	var table *Table
 	if len(roots) > scanAbove {
-		table, _ = s.r.All()
+		table, _ = s.kin.below(roots)
 	}
 	usage := make([]Usage, len(roots))
 	for i, pid := range roots {

@@ -3,9 +3,12 @@ package sys
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -178,9 +181,20 @@ func TestNumbersSkipsWords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := ReadProcDir([]byte(dir+"\x00"), nil)
-	if err != nil || len(got) != 2 || got[0]+got[1] != 19 {
-		t.Errorf("ReadProcDir = %v, %v; want 7 and 12", got, err)
+	got := map[int]uint64{}
+	if err := ReadProcDir([]byte(dir+"\x00"), func(number int, inode uint64) { got[number] = inode }); err != nil {
+		t.Fatal(err)
+	}
+	want := map[int]uint64{}
+	for _, number := range []int{7, 12} {
+		var st unix.Stat_t
+		if err := unix.Stat(filepath.Join(dir, strconv.Itoa(number)), &st); err != nil {
+			t.Fatal(err)
+		}
+		want[number] = st.Ino
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("ReadProcDir = %v, want %v", got, want)
 	}
 }
 

@@ -45,7 +45,7 @@ func SinceBoot() time.Duration                     { return 0 }
 func MakeBlocking(int) error                       { return ErrUnsupported }
 func FDOpen(int) bool                              { return false }
 func ReadProc([]byte, []byte) (int, error)         { return 0, ErrUnsupported }
-func ReadProcDir([]byte, []int) ([]int, error)     { return nil, ErrUnsupported }
+func ReadProcDir([]byte, func(int, uint64)) error  { return ErrUnsupported }
 func LastPID() int                                 { return 0 }
 func GroupEmpty(int) bool                          { return true }
 

@@ -33,12 +33,12 @@ func ReadProc(path, buf []byte) (n int, err error) {
 	return n, nil
 }
 
-// ReadProcDir appends to dst the entries of the folder at path, which ends with
-// a zero byte, whose names are numbers.
-func ReadProcDir(path []byte, dst []int) ([]int, error) {
+// ReadProcDir calls fn with the entries of the folder at path, which ends with a
+// zero byte, whose names are numbers, and with their inodes.
+func ReadProcDir(path []byte, fn func(number int, inode uint64)) error {
 	fd, err := openPath(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
-		return dst, err
+		return err
 	}
 	defer unix.Close(fd)
 	var buf [8192]byte
@@ -48,20 +48,20 @@ func ReadProcDir(path []byte, dst []int) ([]int, error) {
 			continue
 		}
 		if err != nil || n <= 0 {
-			return dst, err
+			return err
 		}
-		dst = numbers(buf[:n], dst)
+		numbers(buf[:n], fn)
 	}
 }
 
 // numbers reads struct linux_dirent64: inode, offset (8 bytes each), record
 // length (2), type (1), and the name up to a zero byte (getdents(2)).
-func numbers(buf []byte, dst []int) []int {
+func numbers(buf []byte, fn func(number int, inode uint64)) {
 	const name = 19
 	for len(buf) > name {
 		size := int(binary.NativeEndian.Uint16(buf[16:]))
 		if size <= name || size > len(buf) {
-			return dst
+			return
 		}
 		n, ok := 0, false
 		for _, c := range buf[name:size] {
@@ -75,11 +75,10 @@ func numbers(buf []byte, dst []int) []int {
 			n, ok = n*10+int(c-'0'), true
 		}
 		if ok {
-			dst = append(dst, n)
+			fn(n, binary.NativeEndian.Uint64(buf))
 		}
 		buf = buf[size:]
 	}
-	return dst
 }
 
 // LastPID returns the process (or thread) number that was given out last, from
