@@ -184,6 +184,8 @@ func stopPolicy(a spec.App) string {
 
 func readyPolicy(a spec.App) string {
 	switch {
+	case a.WaitReady && a.Probe != "":
+		return fmt.Sprintf(`it says so ("ready", READY=1), and then %s succeeds, within %s`, a.Probe, a.ListenTimeout)
 	case a.WaitReady:
 		return fmt.Sprintf(`it says so ("ready", READY=1), within %s`, a.ListenTimeout)
 	case a.Probe != "":

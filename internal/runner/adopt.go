@@ -131,6 +131,7 @@ func (l *life) adopt() (*child.Process, Report) {
 	}
 	l.adoptOutput()
 	l.ready.Store(h.meta.Ready)
+	l.said.Store(h.meta.Said)
 	l.drains.Store(h.meta.Drains)
 	l.tells = h.meta.Tells
 	if err := l.giveChannel(h.take(heldChannel)); err != nil {

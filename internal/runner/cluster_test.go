@@ -257,3 +257,25 @@ process.on('message', m => { well = m })
 		t.Errorf("of one that is gone: %v", err)
 	}
 }
+
+// A command may ask the port that the others serve: a worker is not ready by its probe
+// before it listens, if such workers do.
+func TestProbeAfterListening(t *testing.T) {
+	g := newRig(t)
+	a := g.node(`process.on('message', () => require('http').createServer(() => {}).listen(0, '127.0.0.1'))`, spec.Cluster)
+	a.Probe = "exec:exit 0"
+	quiet, serving := Key{ID: 0, Gen: 1}, Key{ID: 1, Gen: 1}
+	g.r.Spawn(Spawn{Key: serving, App: a, Listens: true})
+	await[Online](g, serving)
+	g.r.Spawn(Spawn{Key: quiet, App: a, Index: 1})
+	await[Ready](g, quiet)
+	g.r.Send(serving, []byte("1"))
+	await[Ready](g, serving)
+	if got := g.names(serving); got != "Spawned Online Listening Ready" {
+		t.Error(got)
+	}
+	for _, k := range []Key{quiet, serving} {
+		g.r.Kill(k)
+		await[Gone](g, k)
+	}
+}

@@ -76,13 +76,14 @@ func parseName(name string) (k Key, what string, ok bool) {
 type channelMeta struct {
 	Worker uint64 `json:"worker,omitempty"`
 	Tree   string `json:"tree"`
-	Ready  bool   `json:"ready,omitempty"` // it said so
+	Ready  bool   `json:"ready,omitempty"` // it is
+	Said   bool   `json:"said,omitempty"`  // that it is ready, and is yet to be probed
 	Drains bool   `json:"drains,omitempty"`
 	Tells  bool   `json:"tells,omitempty"` // it was started with the metrics
 }
 
 func (l *life) channelMeta() any {
-	return channelMeta{Worker: l.worker, Tree: l.tree, Ready: l.ready.Load(), Drains: l.drains.Load(), Tells: l.tells}
+	return channelMeta{Worker: l.worker, Tree: l.tree, Ready: l.ready.Load(), Said: l.said.Load(), Drains: l.drains.Load(), Tells: l.tells}
 }
 
 func newTree() string {

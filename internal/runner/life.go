@@ -56,7 +56,8 @@ type doors struct {
 	notify  *notifySocket // nil for none
 	listens bool          // it uses the sockets of its app
 	pulse   *pulse
-	probed  sync.Once // see becomeReady
+	serves  atomic.Bool // it has listened
+	probed  sync.Once   // see becomeReady
 }
 
 // marks are what a process is known by, and what it said of itself.
@@ -64,6 +65,7 @@ type marks struct {
 	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
 	tree   string // the marker of its process tree
 	ready  atomic.Bool
+	said   atomic.Bool // that it is ready; with a probe that is not all
 	drains atomic.Bool // it has the preload
 	tells  bool        // its metrics, when it is asked; set before its channel is
 	group  *cgroup.Group
@@ -94,9 +96,7 @@ func (l *life) run() {
 	}
 	l.mu.Unlock()
 	l.sayFirst(first)
-	if !l.servesFirst() {
-		l.becomeReady()
-	}
+	l.becomeReady()
 	select {
 	case <-proc.Exited():
 		l.end()
@@ -334,8 +334,8 @@ func (l *life) message(data []byte) {
 	rep := classify(data)
 	switch rep.(type) {
 	case Ready:
-		l.ready.Store(true)
-		l.noteSaid()
+		l.saidReady()
+		return
 	case Message:
 		l.r.options.Report(l.spawn.Key, rep) // at once, and not in turn with what is waiting
 		return

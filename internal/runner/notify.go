@@ -94,7 +94,7 @@ func (l *life) readNotify(conn *net.UnixConn) {
 			switch string(bytes.TrimSpace(line)) {
 			case "READY=1":
 				if l.spawn.App.WaitReady {
-					l.becameReady()
+					l.saidReady()
 				}
 			case "WATCHDOG=1":
 				l.lives()
@@ -107,6 +107,19 @@ func (l *life) readNotify(conn *net.UnixConn) {
 func (l *life) closeNotify() {
 	if l.notify != nil {
 		l.notify.once.Do(func() { l.notify.conn.Close() })
+	}
+}
+
+// saidReady takes the word of the process that it is ready. Where there is a probe
+// that has the last word, and is asked from now on if it was to wait for this.
+func (l *life) saidReady() {
+	switch a := l.spawn.App; {
+	case a.Probe == "":
+		l.becameReady()
+	case a.WaitReady:
+		l.said.Store(true)
+		l.noteSaid()
+		l.becomeReady()
 	}
 }
 

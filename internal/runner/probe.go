@@ -31,18 +31,25 @@ func Probes(a spec.App) bool {
 
 const execProbe = "exec:"
 
-// servesFirst says that the process is not probed before it listens. A worker on standby
-// may wait for that for days.
+// servesFirst says that the process is not probed before it listens: a worker where
+// connections are what it is asked by, where it is to (a command may ask the port that the
+// others serve), or on standby, where that may take days.
 func (l *life) servesFirst() bool {
-	return l.worker != 0 && (l.spawn.Standby || !strings.HasPrefix(l.spawn.App.Probe, execProbe))
+	s := &l.spawn
+	return l.worker != 0 && (s.Standby || s.Listens || !strings.HasPrefix(s.App.Probe, execProbe))
 }
 
-// becomeReady begins to probe a process that is not ready yet, once.
+// becomeReady begins to probe a process, once, when it has done what comes first.
 func (l *life) becomeReady() {
-	if l.spawn.App.Probe == "" || l.ready.Load() {
-		return
+	a := l.spawn.App
+	switch {
+	case a.Probe == "" || l.ready.Load():
+	case a.WaitReady && !l.said.Load():
+	case l.servesFirst() && !l.serves.Load():
+	case l.worker == 0 && !l.alive(): // run comes here again once there is a process
+	default:
+		l.probed.Do(func() { l.r.wg.Go(l.probe) }) // ends with the process, or the runner
 	}
-	l.probed.Do(func() { l.r.wg.Go(l.probe) }) // ends with the process, or the runner
 }
 
 // probe asks until the process is ready or has ended. That is no poll of what is

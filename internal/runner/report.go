@@ -25,6 +25,7 @@ type Spawn struct {
 	// Restarts and the rest of what the process is told of itself in its environment.
 	Restarts int
 	Standby  bool // of a cluster's worker: it is not to listen before Route
+	Listens  bool // of a cluster's worker: those before it did, so it is to before it is ready
 	// PID is the process that a former daemon had for this life, if it had one:
 	// for Adopt, where nothing of the life is held.
 	PID int

@@ -286,6 +286,7 @@ func (r *Runner) ClusterEvent(ev cluster.Event) {
 		l.report(Waiting{})
 	case cluster.WorkerListening:
 		l.report(Listening{Address: ev.Address})
+		l.serves.Store(true)
 		l.becomeReady()
 		if l.asks() {
 			l.watchOver()

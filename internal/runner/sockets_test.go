@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -223,6 +224,52 @@ func TestProbes(t *testing.T) {
 	await[Gone](g, kn)
 	g.r.Kill(k)
 	await[Gone](g, k)
+}
+
+// The word of a process that it is ready is not the last one where it has a probe. With
+// WaitReady it is probed from then on, by the next runner too.
+func TestProbeAfterItsWord(t *testing.T) {
+	first, h := newRig(t), &holder{}
+	first.r.options.Hold = h
+	healthy := filepath.Join(first.dir, "healthy")
+	a := first.spec(`say="ready"`, "wait")
+	a.Probe = "exec:echo >> tries; wc -l < tries; test -e " + healthy
+	k := first.spawn(a)
+	await[ProbeFailed](first, k)
+	patient := Key{ID: k.ID, Gen: k.Gen + 1}
+	b := first.spec("echo", `say="ready"`, "wait")
+	b.Probe, b.WaitReady = "exec:echo >> asked; test -e "+healthy, true
+	first.r.Spawn(Spawn{Key: patient, App: b})
+	await[Spawned](first, patient)
+	for strings.Count(first.names(k), "ProbeFailed") < 3 { // the other is asked again and again
+		if strings.Contains(first.names(k), "Ready") {
+			t.Fatal("ready by its own word")
+		}
+		<-first.news
+	}
+	if _, err := os.Stat(filepath.Join(first.dir, "asked")); err == nil {
+		t.Error("probed before it said that it is ready")
+	}
+	if err := first.r.WriteLine(patient, "end"); err != nil {
+		t.Error(err)
+	}
+	await[ProbeFailed](first, patient)
+
+	next := newRig(t)
+	next.r.options.Hold = h
+	next.r.held = heldLives(h.give(t))
+	next.r.Adopt(Spawn{Key: patient, App: b})
+	await[Adopted](next, patient)
+	if err := os.WriteFile(healthy, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await[Ready](first, k)
+	await[Ready](next, patient)
+	for _, k := range []Key{k, patient} {
+		first.r.Kill(k)
+		await[Gone](first, k)
+	}
+	await[Gone](next, patient)
 }
 
 // Who says WATCHDOG=1 once must go on saying it.

@@ -127,7 +127,7 @@ func (l *loop) spawn(sl *slot, gen uint64, urgent bool) {
 		restarts++ // it counts as one when it takes over
 	}
 	l.held[a.Name] = true
-	s := runner.Spawn{Key: runner.Key{ID: sl.id, Gen: gen}, App: a, Was: sl.spec.Name, Index: sl.index, Restarts: restarts, Standby: a.Standby > 0}
+	s := runner.Spawn{Key: runner.Key{ID: sl.id, Gen: gen}, App: a, Was: sl.spec.Name, Index: sl.index, Restarts: restarts, Standby: a.Standby > 0, Listens: sl.state.Listens}
 	if costly(a) {
 		l.boots.add(s, urgent)
 		return

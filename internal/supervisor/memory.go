@@ -222,7 +222,7 @@ func (l *loop) restoreLives(sl *slot) {
 		}
 		a.Instances = len(l.named(a.Name)) - a.Standby
 		s := runner.Spawn{
-			Key: runner.Key{ID: sl.id, Gen: life.Gen}, App: a, Was: sl.spec.Name, Index: sl.index, Restarts: sl.state.Restarts, PID: life.PID,
+			Key: runner.Key{ID: sl.id, Gen: life.Gen}, App: a, Was: sl.spec.Name, Index: sl.index, Restarts: sl.state.Restarts, PID: life.PID, Listens: sl.state.Listens,
 			Standby: a.Standby > 0 && !life.Admitted && (life.Stage == lifecycle.Spawning || life.Stage == lifecycle.Booting),
 		}
 		if !l.o.Runner.Adopt(s) {

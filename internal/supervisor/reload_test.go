@@ -351,6 +351,21 @@ func TestCanaryIsProbed(t *testing.T) {
 	}
 }
 
+// Once a worker has listened, those after it are to listen too before they are probed.
+func TestWhoListensIsTold(t *testing.T) {
+	run(t, func(b *bench) {
+		b.always("web", program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, stopTime: 20 * ms})
+		b.start("web", 1, func(o *spec.Options) { o.Probe = ptr("exec:true") })
+		if _, err := b.sup.Reload(b.ctx, act("web")); err != nil {
+			t.Fatal(err)
+		}
+		b.wait(time.Minute)
+		if len(b.spawns) != 2 || b.spawns[0].Listens || !b.spawns[1].Listens {
+			t.Errorf("%d spawns: %v, then %v", len(b.spawns), b.spawns[0].Listens, b.spawns[len(b.spawns)-1].Listens)
+		}
+	})
+}
+
 // Processes that share a socket are not asked by it, and that is said.
 func TestCanaryThatCannotBeProbed(t *testing.T) {
 	run(t, func(b *bench) {
