@@ -13,6 +13,7 @@ type Roll struct {
 	Back     bool          `json:"back,omitempty"`   // what is replaced goes back where the roll fails
 	Slots    []RollSlot    `json:"slots"`
 	Until    time.Time     `json:"until,omitzero"`   // the canaries are watched; give an event then
+	Probing  bool          `json:"-"`                // answers of those on trial are awaited: the watch does not end before
 	Passed   bool          `json:"passed,omitempty"` // they did well
 	Reason   string        `json:"reason,omitempty"` // why it stopped before the end
 	Finished bool          `json:"finished"`
@@ -126,9 +127,12 @@ func (r *Roll) probed(s *RollSlot, trouble string) {
 	}
 }
 
+// watches says that the watch of the canaries is not over, if it has begun.
+func (r *Roll) watches(now time.Time) bool { return now.Before(r.Until) || r.Probing }
+
 // judge ends the watch of the canaries where one of them does badly at its end.
 func (r *Roll) judge(now time.Time) {
-	if r.Until.IsZero() || now.Before(r.Until) {
+	if r.Until.IsZero() || r.watches(now) {
 		return
 	}
 	for _, s := range r.Slots {
@@ -152,7 +156,7 @@ func (r *Roll) advance(now time.Time) (out []RollAction) {
 		if r.Until.IsZero() {
 			r.Until = now.Add(r.For)
 		}
-		if now.Before(r.Until) && r.count(OnTrial) > 0 {
+		if r.watches(now) && r.count(OnTrial) > 0 {
 			return out
 		}
 		r.Passed, r.Until = true, time.Time{}

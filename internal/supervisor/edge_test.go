@@ -39,6 +39,7 @@ type program struct {
 	stopTime time.Duration // from the polite signal to the exit
 	sleeps   time.Duration // from then on it has nothing to do
 	ails     time.Duration // from then on its probe fails
+	hangs    time.Duration // from then on its probe fails after five seconds
 	log      []string
 }
 
@@ -254,9 +255,14 @@ func (e *edge) Send(k runner.Key, message []byte) error {
 func (e *edge) Probe(k runner.Key) error {
 	e.note("probe %d.%d", k.ID, k.Gen)
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p := e.procs[k]; p == nil || p.ails > 0 && time.Since(p.born) >= p.ails {
+	p := e.procs[k]
+	e.mu.Unlock()
+	switch {
+	case p == nil || p.ails > 0 && time.Since(p.born) >= p.ails:
 		return errors.New("answered 500 Internal Server Error")
+	case p.hangs > 0 && time.Since(p.born) >= p.hangs:
+		time.Sleep(5 * time.Second)
+		return errors.New("it does not answer")
 	}
 	return nil
 }

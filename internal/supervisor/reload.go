@@ -22,10 +22,11 @@ type roll struct {
 	past  bool             // specs are the newest of the app's past
 	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
 	turns map[int]rollTurn // of the instances that it has begun with
-	trials
-	w    *wait
-	err  error  // the first failure
-	then func() // is done when it went well
+	w     *wait
+	err   error  // the first failure
+	then  func() // is done when it went well
+
+	probeAt time.Time // when those on trial are asked next, zero while nobody is to be
 }
 
 // Reload replaces the processes of target by a new generation, app by app side
@@ -384,6 +385,9 @@ func (r *roll) verdict() error {
 func (l *loop) rollWake() (at time.Time) {
 	now := time.Now()
 	for _, r := range l.rolls {
+		if r.core.Probing {
+			continue // see probed
+		}
 		for _, u := range []time.Time{r.core.Until, l.probeAt(r, now)} {
 			if !u.IsZero() && (at.IsZero() || u.Before(at)) {
 				at = u
@@ -397,9 +401,10 @@ func (l *loop) rollWake() (at time.Time) {
 func (l *loop) tickRolls(now time.Time) {
 	for _, r := range l.rolls {
 		switch {
+		case r.core.Probing:
 		case due(r.core.Until, now):
 			l.roll(r, lifecycle.RollEvent{})
-		case due(r.trials.next, now):
+		case due(r.probeAt, now):
 			l.probe(r)
 		}
 	}

@@ -316,6 +316,7 @@ func TestCanaryIsProbed(t *testing.T) {
 		"both do well":        {old: ready, tried: ready},
 		"the new one fails":   {old: ready, tried: with(10 * time.Second), fails: true, within: 24 * time.Second},
 		"it fails at the end": {old: ready, tried: with(59 * time.Second), fails: true, within: 72 * time.Second},
+		"it hangs at the end": {old: ready, tried: program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, stopTime: 20 * ms, hangs: 57 * time.Second}, fails: true, within: 77 * time.Second},
 		"both fail":           {old: with(ms), tried: with(10 * time.Second)},
 		"the old one fails":   {old: with(ms), tried: ready},
 	} {
@@ -331,7 +332,11 @@ func TestCanaryIsProbed(t *testing.T) {
 					}
 					return
 				}
-				f := wantFault(t, err, fault.StartFailed, "reload web (0): on trial: probe http://127.0.0.1:3000/: answered 500 Internal Server Error; the old process does well, and stays")
+				trouble := "answered 500 Internal Server Error"
+				if tt.tried.hangs > 0 {
+					trouble = "it does not answer"
+				}
+				f := wantFault(t, err, fault.StartFailed, "reload web (0): on trial: probe http://127.0.0.1:3000/: "+trouble+"; the old process does well, and stays")
 				if d := time.Since(began); d > tt.within { // it drains for 10 s
 					t.Errorf("took %v", d)
 				}
@@ -349,6 +354,23 @@ func TestCanaryIsProbed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The one that fails is named, though another has just failed once.
+func TestTheCanaryThatFailsIsNamed(t *testing.T) {
+	run(t, func(b *bench) {
+		quick := program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, stopTime: 20 * ms}
+		b.always("web", quick)
+		b.start("web", 2, func(o *spec.Options) { o.Probe = ptr("http://127.0.0.1:3000/") })
+		b.when = func(s runner.Spawn) *program {
+			p := quick
+			if p.ails = 8 * time.Second; s.Index == 1 {
+				p.ails, p.hangs = 0, 9*time.Second
+			}
+			return &p
+		}
+		wantFault(t, <-onTrial(b, 2, "1"), fault.StartFailed, "reload web (0): on trial: probe http://127.0.0.1:3000/: answered 500 Internal Server Error; the old process does well, and stays")
+	})
 }
 
 // Once a worker has listened, those after it are to listen too before they are probed.

@@ -13,12 +13,6 @@ import (
 // several, too.
 const trialPause = time.Second
 
-// trials is the state of probing in a roll.
-type trials struct {
-	next time.Time
-	busy bool // answers are awaited
-}
-
 // trial is an instance whose successor is on trial beside its old process.
 type trial struct {
 	id         int
@@ -39,18 +33,18 @@ func (l *loop) onTrial(r *roll) (list []trial) {
 // probeAt is when to probe next, zero for never.
 func (l *loop) probeAt(r *roll, now time.Time) time.Time {
 	switch {
-	case r.trials.busy || len(l.onTrial(r)) == 0:
-		r.trials.next = time.Time{}
-	case r.trials.next.IsZero():
-		r.trials.next = now.Add(min(trialPause, max(r.core.For/4, 10*time.Millisecond)))
+	case len(l.onTrial(r)) == 0:
+		r.probeAt = time.Time{}
+	case r.probeAt.IsZero():
+		r.probeAt = now.Add(min(trialPause, max(r.core.For/4, 10*time.Millisecond)))
 	}
-	return r.trials.next
+	return r.probeAt
 }
 
 // probe asks those on trial, and what they would replace, beside the loop.
 func (l *loop) probe(r *roll) {
 	list := l.onTrial(r)
-	r.trials = trials{busy: true}
+	r.core.Probing, r.probeAt = true, time.Time{}
 	var wg sync.WaitGroup
 	ask := func(k runner.Key, err *error) {
 		wg.Go(func() { *err = l.o.Runner.Probe(k) })
@@ -66,8 +60,8 @@ func (l *loop) probe(r *roll) {
 }
 
 // probed compares. What the old process cannot do either is not the new one's fault.
+// All that was asked counts before the watch may end.
 func (l *loop) probed(r *roll, list []trial) {
-	r.trials.busy = false
 	for _, t := range list {
 		sl := l.slots[t.id]
 		if sl == nil || l.rolls[r.app] != r || r.stage(t.id) != lifecycle.OnTrial {
@@ -81,17 +75,22 @@ func (l *loop) probed(r *roll, list []trial) {
 			l.roll(r, ev)
 		}
 	}
+	r.core.Probing = false
+	if l.rolls[r.app] == r && due(r.core.Until, time.Now()) {
+		l.roll(r, lifecycle.RollEvent{})
+	}
 }
 
 // failTrial says why a roll ends early that its probes have ended.
 func (l *loop) failTrial(r *roll) {
 	for _, s := range r.core.Slots {
-		if sl := l.slots[s.ID]; sl != nil && s.Stage == lifecycle.Rejecting && s.Failed > 0 {
+		if sl := l.slots[s.ID]; sl != nil && s.Stage == lifecycle.Rejecting && s.Failed > 0 && s.Trouble == r.core.Reason {
 			r.err = &fault.Error{
 				Code: fault.StartFailed, Op: r.w.op + " " + sl.label(), Message: "on trial: " + r.core.Reason + ", and stays",
 				Remedy: "See the whole output: tend logs " + itoa(sl.id),
 			}
 			r.w.tail = &runner.Key{ID: s.ID, Gen: r.turns[s.ID].New}
+			return
 		}
 	}
 }
