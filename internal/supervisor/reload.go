@@ -182,7 +182,25 @@ func (l *loop) rollsOf(w *wait, list []*slot, req spec.Act) (rolls []*roll) {
 		r.down[sl.id] = sl.state.Goal == lifecycle.Down
 		r.core.Slots = append(r.core.Slots, lifecycle.RollSlot{ID: sl.id})
 	}
+	for _, r := range rolls {
+		l.spareStandby(&r.core)
+	}
 	return rolls
+}
+
+// spareStandby has no worker on standby tried: one on trial serves, and would go on
+// serving beside as many as are to.
+func (l *loop) spareStandby(r *lifecycle.Roll) {
+	if r.Canary == 0 {
+		return
+	}
+	waits := func(s lifecycle.RollSlot) bool {
+		c := l.slots[s.ID].state.Current()
+		return c != nil && c.Waits
+	}
+	last := slices.DeleteFunc(slices.Clone(r.Slots), func(s lifecycle.RollSlot) bool { return !waits(s) })
+	r.Slots = append(slices.DeleteFunc(r.Slots, waits), last...)
+	r.Canary = min(r.Canary, len(r.Slots)-len(last))
 }
 
 // roll takes a roll one step further.

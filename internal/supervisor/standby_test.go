@@ -100,6 +100,26 @@ func TestStandbyInAReload(t *testing.T) {
 	})
 }
 
+// A canary serves, so it is none of those that wait: as many wait afterwards as before.
+func TestStandbyIsNoCanary(t *testing.T) {
+	for _, canary := range []int{1, 3} {
+		run(t, func(b *bench) {
+			b.inTurn("web")
+			b.start("web", 2, standby(1))
+			b.edge.exit(b.key(0), 1, "")
+			b.wait(time.Minute)
+			b.wantShape("(0.2) 1.1 2.1")
+			req := act("web")
+			req.Canary, req.For = canary, time.Second
+			if _, err := b.sup.Reload(b.ctx, req); err != nil {
+				t.Fatal(err)
+			}
+			b.wait(time.Minute)
+			b.wantShape("(0.3) 1.2 2.2")
+		})
+	}
+}
+
 // Started again with another number, as many wait as before.
 func TestStandbyIsSettled(t *testing.T) {
 	run(t, func(b *bench) {
