@@ -192,9 +192,14 @@ func ExampleStopNamed() {
 func ExampleReaper() {
 	ctx, cancel := context.WithCancel(context.Background())
 	collected := make(chan child.Exit, 1)
-	r := child.Reaper{Reaped: func(pid int, exit child.Exit) { collected <- exit }}
+	ready := make(chan struct{})
+	r := child.Reaper{
+		Reaped: func(pid int, exit child.Exit) { collected <- exit },
+		Ready:  func() { close(ready) },
+	}
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
+	<-ready
 
 	// A daemon: its parent ends at once, it later.
 	out, err := child.Exec(ctx, "(exec >/dev/null; sleep 0.05; exit 3) & echo started", child.ExecOptions{})

@@ -27,6 +27,9 @@ type Reaper struct {
 	// or Collect, one at a time; it may start children itself. The number may be
 	// another's by then.
 	Reaped func(pid int, exit Exit)
+	// Ready, unless nil, is called by Run once orphans come to this process: what is
+	// started before may leave some that go to another.
+	Ready func()
 }
 
 // An ended child that is left to its owner is looked at again, since no signal
@@ -51,6 +54,9 @@ func (r *Reaper) Run(ctx context.Context) error {
 	defer signal.Stop(ended)
 	again := time.NewTimer(0)
 	defer again.Stop()
+	if r.Ready != nil {
+		r.Ready()
+	}
 	for pause := firstLook; ; {
 		select {
 		case <-ctx.Done():

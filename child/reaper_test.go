@@ -29,8 +29,11 @@ func reaper([]string) int {
 		}
 		collected <- exit
 	}}
+	ready := make(chan struct{})
+	r.Ready = func() { close(ready) }
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()
+	<-ready
 	if err := family(collected); err != nil {
 		fmt.Println(err)
 		return 1
