@@ -45,6 +45,35 @@ func TestRunWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
+// reuse waits for the end of a process that the guard had before, and leaves another
+// one of its number.
+const reuse = `
+pid=$(cat former)
+while [ -d /proc/$pid ]; do sleep 0.02; done
+until [ "$got" = "$pid" ]; do
+  echo $((pid - 1)) > /proc/sys/kernel/ns_last_pid || { echo no choice; exit 6; }
+  env -i setsid sleep 1000 > /dev/null 2>&1 &
+  got=$!
+  [ $got = $pid ] || kill $got
+done
+until read -r name < /proc/$pid/comm && [ "$name" = sleep ]; do sleep 0.02; done # out of the app's session
+exit 6
+`
+
+// A process that the guard had before it was one is not its to end; one that has got
+// the number of such a process since then is.
+func TestRunKnowsWhatItHadBefore(t *testing.T) {
+	const script = "mount -t proc proc /proc && { sleep 0.3 & echo $! > former; sleep 1000 & exec tend run app.sh --no-autorestart; }"
+	f := inNamespaces(t, front(t, build(t), map[string]string{"app.sh": reuse}, ""), script)
+	f.ends(6)
+	if strings.Contains(f.out.String(), "no choice") {
+		t.Skip("numbers of processes cannot be chosen here")
+	}
+	if !strings.Contains(f.err.String(), "ended 1 processes that were left behind") {
+		t.Errorf("it said:\n%s%s", f.out.String(), f.err.String())
+	}
+}
+
 // inNamespaces starts script as process 1 of namespaces of its own. It skips where the
 // kernel lets nobody do so.
 func inNamespaces(t *testing.T, f *foreground, script string) *foreground {

@@ -76,6 +76,8 @@ type reported struct {
 	Machine   *pm2.Object `json:"machine"`
 	Processes []process   `json:"processes"`
 	Log       []string    `json:"log"`
+
+	measures []machine.Measure // that Machine has
 }
 
 type process struct {
@@ -97,7 +99,11 @@ func runReport(ctx context.Context, c *command, _ operands) error {
 		Processes: []process{}, Log: []string{},
 	}
 	for _, m := range machine.Measures(ctx) {
+		if m.Value == machine.Unknown {
+			continue
+		}
 		r.Machine.Set(m.Name, m.Value)
+		r.measures = append(r.measures, m)
 	}
 	if r.Daemon, err = svc.Ping(ctx); err != nil {
 		return err
@@ -129,8 +135,12 @@ func (c *command) printReport(r reported) {
 		{"system", r.System},
 		{"processes", strconv.Itoa(len(r.Processes))},
 	}
-	for _, key := range r.Machine.Keys() {
-		facts = append(facts, fact{clean(key), fmt.Sprint(r.Machine.Get(key))})
+	for _, m := range r.measures {
+		value := strings.TrimSpace(fmt.Sprint(m.Value) + " " + m.Unit)
+		if bytes, ok := m.Value.(uint64); ok && m.Unit == "b" {
+			value = size(bytes)
+		}
+		facts = append(facts, fact{m.Name, value})
 	}
 	widest := 0
 	for _, f := range facts {

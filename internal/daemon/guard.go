@@ -51,7 +51,7 @@ type Guard struct {
 	parts   *parts
 	running group
 	stops   []func()     // of what runs, the last first
-	former  map[int]bool // children that this process had before
+	former  map[int]bool // children that this process had before, until they are reaped: the reaper's
 	exits   chan os.Signal
 	reaper  child.Reaper
 
@@ -96,6 +96,7 @@ func (g *Guard) adopt(ctx context.Context) {
 	for _, pid := range before {
 		g.former[pid] = true
 	}
+	g.reaper.Reaped = func(pid int, _ child.Exit) { delete(g.former, pid) } // whoever has the number now is another
 	g.exits = make(chan os.Signal, 1)
 	signal.Notify(g.exits, syscall.SIGCHLD)
 	stop := g.running.start(ctx, "orphans", g.reaper.Run)

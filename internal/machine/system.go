@@ -19,6 +19,9 @@ type Measure struct {
 	Unit  string
 }
 
+// Unknown is the value of a measure that the system does not tell.
+const Unknown = -1
+
 // cpuTime is how long the processors are watched for how busy they are.
 const cpuTime = 100 * time.Millisecond
 
@@ -36,7 +39,7 @@ func Measures(ctx context.Context) []Measure {
 	used, size := sys.DiskUse("/")
 	return []Measure{
 		{"CPU Usage", percentOf(busyThen-busy, allThen-all), "%"},
-		{"CPU Temperature", -1, "°C"},
+		{"CPU Temperature", Unknown, "°C"},
 		{"RAM Usage", percentOf(active, total), "%"},
 		{"RAM Total", total, "b"},
 		{"RAM Available", available, "b"},
