@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -174,7 +175,7 @@ func act(past string, call func(context.Context, api.Service, spec.Act) (event.O
 func (c *command) declared(o operands) (spec.Options, error) {
 	opts, err := c.values.options()
 	if err == nil {
-		err = c.sectionFault(o.args)
+		err = cmp.Or(c.sectionFault(o.args), c.onlyFault(o.args))
 	}
 	if err == nil && slices.ContainsFunc(o.args, func(word string) bool { return !spec.IsConfig(word) }) {
 		opts.Env, err = c.belowEnv(opts.Env)
@@ -187,6 +188,17 @@ func (c *command) declared(o operands) (spec.Options, error) {
 		opts.Args = &own
 	}
 	return opts, err
+}
+
+// onlyFault says that --only chooses apps of files, where there is none.
+func (c *command) onlyFault(words []string) error {
+	if len(c.values.only()) == 0 || len(words) == 0 || slices.ContainsFunc(words, spec.IsConfig) {
+		return nil
+	}
+	return &fault.Error{
+		Code: fault.Invalid, Op: c.verb, Field: "--only", Message: "chooses apps of a configuration file, and " + clean(words[0]) + " is none",
+		Remedy: "Leave it out, or name the file.",
+	}
 }
 
 // each does the same to one target after the other; the first failure ends it. With

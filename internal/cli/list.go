@@ -97,11 +97,11 @@ func listTable(list []event.Instance, snap event.Snapshot) *table {
 		{title: "version", drop: 8},
 		{title: "mode", drop: 6},
 		{title: "pid", right: true, drop: 5},
-		{title: "uptime", right: true, drop: 2},
+		{title: "uptime", right: true, drop: 4},
 		{title: "↺", right: true, drop: 1},
 		{title: "status"},
-		{title: "cpu", right: true, drop: 4},
-		{title: "mem", right: true, drop: 3},
+		{title: "cpu", right: true, drop: 3},
+		{title: "mem", right: true, drop: 2},
 	}}
 	for i := range t.columns {
 		t.columns[i].cells = make([]cell, 0, len(list))

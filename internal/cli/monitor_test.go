@@ -69,6 +69,11 @@ func TestMonitorViews(t *testing.T) {
 	show("what is read stays", m)
 	m.width, m.height = 60, 16
 	show("60x16", m, "pgdn", "pgdn", "pgdn", "end")
+	m.choose(0)
+	for _, w := range []int{80, 160} {
+		m.width, m.height = w, 20
+		show(fmt.Sprintf("%dx20", w), m)
+	}
 	m.take(event.Snapshot{})
 	m.width, m.height = 80, 24
 	show("nothing", m, "up", "s", "pgup")

@@ -14,7 +14,9 @@ type painter func(style, string) string
 
 const reverse style = "7"
 
-const widest = 46 // of the list, beside the logs
+// How wide the list is beside the logs: there is room for a name, the status, CPU and
+// memory.
+const narrowest, widest = 44, 58
 
 // view is the picture: as many lines as the screen has, each as wide as it is.
 func (m *monitor) view(paint painter) []string {
@@ -28,7 +30,7 @@ func (m *monitor) view(paint painter) []string {
 		lines = append(lines, m.log(m.width, l.logs, paint)...)
 		return append(lines, m.foot(paint))
 	}
-	left := min(m.width*2/5, widest)
+	left := min(max(m.width*2/5, narrowest), widest)
 	lines = append(lines, beside(m.processes(left, l.list, paint), m.log(m.width-left, l.logs, paint))...)
 	if l.low > 0 {
 		lines = append(lines, beside(m.metrics(left, l.low, paint), m.details(m.width-left, l.low, paint))...)
@@ -45,7 +47,7 @@ type layout struct {
 
 func (m *monitor) layout() layout {
 	body := m.height - 2
-	if m.width < 72 {
+	if m.width < 80 {
 		list := min(len(m.list)+2, max(4, body/3))
 		return layout{narrow: true, list: list, logs: body - list}
 	}
@@ -125,7 +127,11 @@ func (m *monitor) process(in event.Instance, w int, chosen bool, paint painter) 
 	if in.PID > 0 {
 		cpu, memory = percent(usage(in).CPU), size(usage(in).RSS)
 	}
-	right := []field{{status(in), 9, statusStyle(in.Phase)}, {cpu, 5, ""}, {memory, 8, ""}}
+	state := 0
+	for _, other := range m.list {
+		state = max(state, width(status(other)))
+	}
+	right := []field{{status(in), min(state, 9), statusStyle(in.Phase)}, {cpu, 5, ""}, {memory, 7, ""}}
 	for len(right) > 1 && w-widthOf(right) < 13 {
 		right = right[:len(right)-1]
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -66,6 +67,10 @@ func shorten(text string, w int) string {
 	return text
 }
 
+// A column that is important, by its drop, goes only where to cut the widest would leave
+// less than enough of that.
+const important, enough = 3, 16
+
 // fit drops and cuts columns until the table is at most limit wide, 0 for no
 // limit, and returns the widths of those that are left.
 func (t *table) fit(limit int) []int {
@@ -83,7 +88,7 @@ func (t *table) fit(limit int) []int {
 				last = i
 			}
 		}
-		if last < 0 {
+		if last < 0 || t.columns[last].drop <= important && slices.Max(widths)-(total(widths)-limit) >= enough {
 			cut(widths, limit)
 			break
 		}
