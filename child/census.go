@@ -8,23 +8,44 @@ import (
 	"github.com/tendproc/tend/internal/sys"
 )
 
-// census is who may have orphans of a tree among its children, and these, of
-// one moment. It is the same for all trees.
+// recentMost bounds how many of the newest process numbers are looked at by number.
+const recentMost = 64
+
+// census is what looks see of others than their own root and those below it: who
+// may have orphans of a tree among its children, these, and the newest processes.
+// It is the same for all trees, of one moment if it is taken; else it is of the
+// moment when it is asked, and tells of each process at once.
 type census struct {
-	reapers  []procs.Stat
-	children []procs.Stat
-	ended    bool  // one was listed, and gone when it was to be read
-	err      error // the kernel or a mount does not list children
+	reapers []procs.Stat
+	last    int   // the number that was given out last; 0: unknown
+	ended   bool  // a child was listed, and gone when it was to be read
+	err     error // the kernel or a mount does not list children
+
+	taken            bool
+	children, newest []procs.Stat // if it is taken
+
+	mu    sync.Mutex // guards marks
+	marks map[int]mark
 }
 
-func takeCensus() *census {
+// takeCensus takes one in which the newest are those after the number since.
+func takeCensus(since int) *census {
 	c := &census{}
-	c.ask(new(procs.Reader), func(st *procs.Stat) { c.children = append(c.children, *st) })
+	var r procs.Reader
+	c.eachChild(&r, func(st *procs.Stat) { c.children = append(c.children, *st) })
+	c.eachNewest(&r, since, func(st *procs.Stat) { c.newest = append(c.newest, *st) })
+	c.taken = true
 	return c
 }
 
-// ask has fn see each child as soon as it is read.
-func (c *census) ask(r *procs.Reader, fn func(*procs.Stat)) {
+// eachChild calls fn with the children of the reapers.
+func (c *census) eachChild(r *procs.Reader, fn func(*procs.Stat)) {
+	if c.taken {
+		for i := range c.children {
+			fn(&c.children[i])
+		}
+		return
+	}
 	c.findReapers(r)
 	var pids []int
 	for i := range c.reapers {
@@ -37,6 +58,28 @@ func (c *census) ask(r *procs.Reader, fn func(*procs.Stat)) {
 			} else {
 				c.ended = true
 			}
+		}
+	}
+}
+
+// eachNewest calls fn with the processes that were started after the number since
+// was given out, whoever their parents are: they may have come on a list after it
+// was read, and a list may miss one while others on it end (proc(5)). The newest
+// is the first: of a chain of processes each of which starts the next and ends,
+// only that is there to be caught.
+func (c *census) eachNewest(r *procs.Reader, since int, fn func(*procs.Stat)) {
+	if c.taken {
+		for i := range c.newest {
+			if c.newest[i].PID > since {
+				fn(&c.newest[i])
+			}
+		}
+		return
+	}
+	c.last = sys.LastPID()
+	for pid := c.last; pid > max(since, c.last-recentMost); pid-- {
+		if st, err := r.Stat(pid); err == nil {
+			fn(&st)
 		}
 	}
 }
@@ -60,11 +103,63 @@ func (c *census) findReapers(r *procs.Reader) {
 	}
 }
 
+// mark is what the environment of a process says of its tree.
+type mark struct {
+	tree string // with marked
+	markState
+}
+
+type markState int
+
+const (
+	unreadable markState = iota // it ended, or it is another user's
+	executing                   // it shows neither environment nor arguments
+	unmarked
+	marked
+)
+
+// mark reads that of a process, once for all who ask.
+func (c *census) mark(r *procs.Reader, pid int) mark {
+	c.mu.Lock()
+	m, ok := c.marks[pid]
+	c.mu.Unlock()
+	if ok {
+		return m
+	}
+	m = readMark(r, pid)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.marks == nil {
+		c.marks = map[int]mark{}
+	}
+	c.marks[pid] = m
+	return m
+}
+
+func readMark(r *procs.Reader, pid int) mark {
+	env, err := r.Environ(pid)
+	if err != nil {
+		return mark{}
+	}
+	if len(env) > 0 {
+		if tree, ok := procs.Lookup(env, MarkerVar); ok {
+			return mark{tree, marked}
+		}
+		return mark{markState: unmarked}
+	}
+	if line, err := r.Cmdline(pid); err == nil && len(line) == 0 {
+		if now, err := r.Stat(pid); err == nil && now.Alive() {
+			return mark{markState: executing}
+		}
+	}
+	return mark{}
+}
+
 // counting has looks share a census: those that want one while another is taken
 // wait for the next, which is one for all of them. So nobody gets one that began
 // before, and a hundred stops at once take a few.
 type counting struct {
-	take func() *census
+	take func(since int) *census
 	turn chan struct{} // has a token while a census is taken
 
 	mu   sync.Mutex // guards next
@@ -72,22 +167,24 @@ type counting struct {
 }
 
 type round struct {
-	done chan struct{} // closed when census is there
+	since int           // the least that somebody asked for; guarded by mu until it begins
+	done  chan struct{} // closed when census is there
 	*census
 }
 
-func newCounting(take func() *census) *counting {
+func newCounting(take func(since int) *census) *counting {
 	return &counting{take: take, turn: make(chan struct{}, 1)}
 }
 
 // census returns one that began after the call.
-func (c *counting) census() *census {
+func (c *counting) census(since int) *census {
 	c.mu.Lock()
 	r, first := c.next, c.next == nil
 	if first {
-		r = &round{done: make(chan struct{})}
+		r = &round{since: since, done: make(chan struct{})}
 		c.next = r
 	}
+	r.since = min(r.since, since)
 	c.mu.Unlock()
 	if !first {
 		<-r.done
@@ -97,7 +194,7 @@ func (c *counting) census() *census {
 	c.mu.Lock()
 	c.next = nil // who wants one from now on gets the next
 	c.mu.Unlock()
-	r.census = c.take()
+	r.census = c.take(r.since)
 	<-c.turn
 	close(r.done)
 	return r.census

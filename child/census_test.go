@@ -13,7 +13,7 @@ func TestCensusIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var taken atomic.Int32
 		goOn := make(chan struct{})
-		c := newCounting(func() *census {
+		c := newCounting(func(int) *census {
 			taken.Add(1)
 			<-goOn
 			return &census{}
@@ -23,7 +23,7 @@ func TestCensusIsShared(t *testing.T) {
 			for range n {
 				to := new(*census)
 				got = append(got, to)
-				all.Go(func() { *to = c.census() })
+				all.Go(func() { *to = c.census(0) })
 			}
 			synctest.Wait()
 			return got

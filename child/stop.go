@@ -75,16 +75,11 @@ func (p *Process) leave(grace context.Context, s *scanner, told map[int]startTim
 	if _, err := p.Wait(grace); err != nil {
 		return
 	}
-	for grace.Err() == nil {
-		if s.scan() != nil {
-			return
+	for s.empty < emptyScans && grace.Err() == nil {
+		if s.scan() != nil || len(s.members) == 0 && s.grouped {
+			return // the sweep sees to it, and to a group of which nobody is found
 		}
-		if len(s.members) == 0 && !s.grouped { // else it is for the sweep to see to the group
-			s.judge()
-		}
-		if len(s.members) == 0 {
-			return
-		}
+		s.judge()
 		s.signal(sig, told)
 		if s.await(grace) != nil {
 			return

@@ -34,9 +34,6 @@ const (
 	endTries  = 20
 )
 
-// recentMost bounds how many of the newest process numbers are looked at by number.
-const recentMost = 64
-
 // errGone: the process ended, its number may be another's.
 var errGone = os.ErrProcessDone
 
@@ -50,7 +47,8 @@ const forever = startTime(math.MaxInt64)
 // in the tree, or one above this process. So the tree is whatever is below the
 // root, and below those children of the reapers that are known by their group,
 // their session or their marker. Nothing else is looked at: in the usual case
-// of no stray that is a handful of small reads, however many processes there are.
+// of no stray that is a handful of small reads, however many processes there are,
+// and most of them are shared with the other looks under way, see counting.
 type scanner struct {
 	p     *Process
 	r     procs.Reader
@@ -69,7 +67,7 @@ type scanner struct {
 type finds struct {
 	members []procs.Stat // parents before children
 	seen    map[int]bool
-	reapers []procs.Stat
+	census  *census
 	grouped bool // the root's process group had members, so that its number meant it and nothing else
 	forked  bool // something forked meanwhile
 }
@@ -163,11 +161,16 @@ func (s *scanner) look() error {
 	if root, err := s.r.Stat(s.p.pid); !s.wide && err == nil && root.Start == s.p.start {
 		s.add(root)
 	}
+	if s.kills == nil && !s.wide {
+		s.census = counted.census(last)
+	} else {
+		s.census = &census{} // who kills hits at once
+	}
 	doubtful, err := s.orphans()
 	if err != nil {
 		return err
 	}
-	s.forked = s.recent(last)
+	s.recent(last)
 	for found := true; found; { // a find may tell a session, and that another
 		found = false
 		for _, st := range doubtful {
@@ -180,27 +183,19 @@ func (s *scanner) look() error {
 	return nil
 }
 
-// recent looks at the processes that were started since the number last was
-// given out, whoever their parents are: they may have come on a list after it
-// was read, and a list may miss one while others on it end (proc(5)). The newest
-// is the first: of a chain of processes each of which starts the next and ends,
-// only that is there to be caught. It returns whether there were any.
-func (s *scanner) recent(last int) bool {
-	now := sys.LastPID()
-	for pid := now; pid > max(last, now-recentMost); pid-- {
-		if s.seen[pid] {
-			continue
-		}
+// recent looks at the processes that were started since the number last was given out.
+func (s *scanner) recent(last int) {
+	s.census.eachNewest(&s.r, last, func(st *procs.Stat) {
 		before := s.doubt.exec
-		if st, err := s.r.Stat(pid); err != nil || !s.candidate(&st) {
-			continue
-		} else if s.belongs(&st) {
-			s.add(st)
-		} else if !s.reaps(st.PPID) {
+		switch {
+		case s.seen[st.PID] || !s.candidate(st):
+		case s.belongs(st):
+			s.add(*st)
+		case !s.reaps(st.PPID):
 			s.doubt.exec = before // it has a parent: if that is of the tree, so will it be
 		}
-	}
-	return last == 0 || last != now
+	})
+	s.forked = last == 0 || last != s.census.last
 }
 
 // group tells whether the root's process group has members.
@@ -219,7 +214,7 @@ func (s *scanner) group() bool {
 }
 
 func (s *scanner) reaps(pid int) bool {
-	return slices.ContainsFunc(s.reapers, func(st procs.Stat) bool { return st.PID == pid })
+	return slices.ContainsFunc(s.census.reapers, func(st procs.Stat) bool { return st.PID == pid })
 }
 
 // candidate tells whether a process may be of this tree: live, and no older
@@ -236,10 +231,13 @@ func (s *scanner) above(st *procs.Stat) bool {
 
 // orphans adds those children of the reapers that belong to the tree, and
 // returns those of which it is not known yet. What was below the root when that was
-// looked at, and has lost its parent since, is seen here, which is later. Who kills
-// asks by himself, and hits at once; who only looks may share what he sees.
+// looked at, and has lost its parent since, is seen here, which is later.
 func (s *scanner) orphans() (doubtful []procs.Stat, err error) {
-	meet := func(st *procs.Stat) {
+	if s.wide {
+		s.census.findReapers(&s.r)
+		return s.allOrphans()
+	}
+	s.census.eachChild(&s.r, func(st *procs.Stat) {
 		switch {
 		case !st.Alive() && s.known.dead[st.PID] != st.Start && s.known.unmarked[st.PID] != st.Start:
 			s.known.dead[st.PID] = st.Start
@@ -250,25 +248,12 @@ func (s *scanner) orphans() (doubtful []procs.Stat, err error) {
 		default:
 			doubtful = append(doubtful, *st)
 		}
-	}
-	c := &census{}
-	switch {
-	case s.wide:
-		c.findReapers(&s.r)
-	case s.kills != nil:
-		c.ask(&s.r, meet)
-	default:
-		c = counted.census()
-		for i := range c.children {
-			meet(&c.children[i])
-		}
-	}
-	s.reapers = c.reapers
-	s.wide = s.wide || c.err != nil
-	s.doubt.end = s.doubt.end || c.ended
-	if s.wide {
+	})
+	if s.census.err != nil {
+		s.wide = true
 		return s.allOrphans()
 	}
+	s.doubt.end = s.doubt.end || s.census.ended
 	return doubtful, nil
 }
 
@@ -301,22 +286,18 @@ func (s *scanner) belongs(st *procs.Stat) bool {
 // marked tells whether a process has the tree's environment, and notes one
 // that has another: that does not change but by exec, and then to another's again.
 func (s *scanner) marked(st *procs.Stat) bool {
-	env, err := s.r.Environ(st.PID)
-	if err != nil {
-		return false // it ended, or it is another user's
-	}
-	if len(env) > 0 {
-		value, ok := procs.Lookup(env, MarkerVar)
-		if ok && value == s.p.tree {
+	m := s.census.mark(&s.r, st.PID)
+	switch m.markState {
+	case marked:
+		if m.tree == s.p.tree {
 			return true
 		}
 		s.known.unmarked[st.PID] = st.Start
-		return false
-	}
-	if line, err := s.r.Cmdline(st.PID); err == nil && len(line) == 0 {
-		if now, err := s.r.Stat(st.PID); err == nil && now.Alive() {
-			s.doubt.exec = true
-		}
+	case unmarked:
+		s.known.unmarked[st.PID] = st.Start
+	case executing:
+		s.doubt.exec = true
+	case unreadable:
 	}
 	return false
 }
