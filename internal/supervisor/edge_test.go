@@ -332,6 +332,15 @@ type bench struct {
 	lookout *lookout
 	recent  *os.File // nil for none
 	end     func()   // of the supervisor
+	heard   []string // what was logged; guarded by mu
+}
+
+// hear takes what a supervisor logs.
+func (b *bench) hear(format string, args ...any) {
+	b.t.Logf(format, args...)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = append(b.heard, fmt.Sprintf(format, args...))
 }
 
 // run gives test a running supervisor in a bubble of its own.
@@ -362,7 +371,7 @@ func run(t *testing.T, test func(b *bench)) {
 // begin starts a supervisor with what is remembered.
 func (b *bench) begin() {
 	ctx, cancel := context.WithCancel(b.ctx)
-	o := Options{Runner: b.edge, Machine: machine{}, Profile: spec.Profile{LogDir: "/logs"}, MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.t.Logf}
+	o := Options{Runner: b.edge, Machine: machine{}, Profile: spec.Profile{LogDir: "/logs"}, MaxBoots: 64, Memory: b.brain, Watcher: b.lookout, Log: b.hear}
 	if b.recent != nil {
 		o.Recent = openRecent(b.t, b.recent)
 	}

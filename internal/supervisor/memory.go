@@ -247,7 +247,7 @@ func (l *loop) restoreRolls(found map[string]json.RawMessage) {
 		if !ok || json.Unmarshal(text, &rec) != nil {
 			continue
 		}
-		r := &roll{app: app, core: rec.Core, specs: rec.Specs, down: rec.Down, turns: rec.Turns, from: rec.From, past: rec.Past}
+		r := &roll{app: app, core: rec.Core, specs: rec.Specs, down: rec.Down, turns: rec.Turns, from: rec.From, past: rec.Past, alone: true}
 		r.w = &wait{l: l, op: "reload", whole: true, pending: 1, done: make(chan struct{})}
 		if r.down == nil {
 			r.down = map[int]bool{}

@@ -143,6 +143,24 @@ func TestCrashWithCanaries(t *testing.T) {
 	}
 }
 
+// Why a reload failed whose command went with the former daemon stands in the log.
+func TestFailureAfterACrash(t *testing.T) {
+	run(t, func(b *bench) {
+		ready := program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, stopTime: 20 * ms}
+		ails := ready
+		ails.ails = time.Second
+		b.gens("web", ready, ails)
+		b.start("web", 2, func(o *spec.Options) { o.Probe = ptr("http://127.0.0.1:3000/") })
+		onTrial(b, 1, "")
+		b.crash()
+		b.wait(time.Minute)
+		want := "reload web (0): on trial: probe http://127.0.0.1:3000/: answered 500 Internal Server Error; the old process does well, and stays"
+		if !slices.Contains(b.heard, want) || b.get(0).Gen != 1 {
+			t.Errorf("%q, generation %d", b.heard, b.get(0).Gen)
+		}
+	})
+}
+
 // A stop goes on, however often who does it dies.
 func TestCrashInAStop(t *testing.T) {
 	run(t, func(b *bench) {

@@ -23,6 +23,7 @@ type roll struct {
 	down  map[int]bool     // instances that were not wanted when the reload was given: it starts them
 	turns map[int]rollTurn // of the instances that it has begun with
 	w     *wait
+	alone bool   // who gave the command went with a former daemon
 	err   error  // the first failure
 	then  func() // is done when it went well
 
@@ -227,6 +228,9 @@ func (l *loop) roll(r *roll, ev lifecycle.RollEvent) {
 		err := r.verdict()
 		if err == nil && r.then != nil {
 			r.then()
+		}
+		if err != nil && r.alone {
+			l.o.Log("%v", err)
 		}
 		r.w.finish(err)
 	}

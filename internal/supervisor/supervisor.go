@@ -79,7 +79,8 @@ type Options struct {
 
 	WeighEvery time.Duration // how often processes are weighed that have a limit; 0 means 30 s
 
-	// Log is told what could not be restored; nil ignores.
+	// Log is told what could not be restored, and what failed with nobody left to be
+	// told; nil ignores.
 	Log func(format string, args ...any)
 }
 
