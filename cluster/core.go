@@ -183,6 +183,16 @@ func (g *ledger) answer(seq int64) *sent {
 	return nil
 }
 
+// owed is how many connections that are for this worker alone wait for its answer.
+func (g *ledger) owed() (n int) {
+	for i := g.head; i < len(g.entries); i++ {
+		if s := &g.entries[i]; s.taken != nil && !s.answered {
+			n++
+		}
+	}
+	return n
+}
+
 // trim forgets the finished entries at the front and updates the worker's load.
 func (g *ledger) trim(l *load) {
 	for g.head < len(g.entries) && g.entries[g.head].acked && g.entries[g.head].answered {

@@ -15,7 +15,12 @@ var (
 	errWentAway  = errors.New("it went away")
 	errNotThere  = errors.New("there is no such worker")
 	errNotServed = errors.New("it does not listen there")
+	errSilent    = errors.New("it has not answered the last ones")
 )
+
+// maxOwed is how many dials a worker may owe an answer to. One that hangs would else be
+// sent descriptors without end.
+const maxOwed = 8
 
 // Dial connects to one worker, to see how that one does: who connects to the port that
 // the workers share is served by any. The worker takes the connection, of the loopback
@@ -100,17 +105,28 @@ func duplicate(c *net.TCPConn) (fd int, err error) {
 func (d *dispatcher) handOwn(id uint64, port uint16, fd int, taken chan<- error) {
 	err := errNotThere
 	if w := d.workers[id]; w != nil && w.conn != nil {
-		l := servesPort(w, port)
-		if l == nil {
-			err = errNotServed
-		} else if err = d.pass(w, sent{listener: l, fd: fd, taken: taken}); err == nil {
-			return
-		} else if !errors.Is(err, ipc.ErrWouldBlock) && !sys.Shortage(err) {
-			d.broken(w, err)
-		}
+		err = d.passOwn(w, port, fd, taken)
 	}
-	sys.Close(fd)
-	taken <- err
+	if err != nil {
+		sys.Close(fd)
+		taken <- err
+	}
+}
+
+// passOwn sends it, or does nothing.
+func (d *dispatcher) passOwn(w *worker, port uint16, fd int, taken chan<- error) error {
+	l := servesPort(w, port)
+	switch {
+	case l == nil:
+		return errNotServed
+	case w.sent.owed() >= maxOwed:
+		return errSilent
+	}
+	err := d.pass(w, sent{listener: l, fd: fd, taken: taken})
+	if err != nil && !errors.Is(err, ipc.ErrWouldBlock) && !sys.Shortage(err) {
+		d.broken(w, err)
+	}
+	return err
 }
 
 // servesPort is where the worker listens on a TCP port, nil for nowhere.

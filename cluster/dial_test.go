@@ -129,6 +129,49 @@ func TestDialFails(t *testing.T) {
 	}
 }
 
+// A worker that does not answer is not sent connections without end.
+func TestDialsOfASilentWorker(t *testing.T) {
+	p, ev := run(t, PrimaryOptions{})
+	w := fake(t, p, WorkerOptions{ID: 1, Group: "web"})
+	port := w.listen(port0).Sockname.Port
+	w.cluster(fmt.Sprintf(`"act":"listening","index":0,"data":null,"address":"127.0.0.1","port":%d,"addressType":4`, port))
+	ev.of(1, WorkerListening)
+	var owed []chan error
+	for range maxOwed {
+		conn, fd, err := connected(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		taken := make(chan error, 1)
+		p.post(func(d *dispatcher) { d.handOwn(1, uint16(port), fd, taken) })
+		owed = append(owed, taken)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := p.Dial(ctx, 1, uint16(port)); !errors.Is(err, errSilent) {
+		t.Fatalf("one too many: %v", err)
+	}
+	for _, taken := range owed {
+		w.accept(true)
+		if err := <-taken; err != nil {
+			t.Error(err)
+		}
+	}
+	done := make(chan error, 1)
+	go func() {
+		conn, err := p.Dial(t.Context(), 1, uint16(port))
+		if err == nil {
+			conn.Close()
+		}
+		done <- err
+	}()
+	w.accept(true)
+	if err := <-done; err != nil {
+		t.Errorf("once it answers: %v", err)
+	}
+}
+
 // Where the worker refuses, the client's end is closed, too.
 func TestDialLeavesNothing(t *testing.T) {
 	conn, fd, err := connected(t.Context())
