@@ -31,6 +31,8 @@ type reachPM2 struct {
 	home pm2.Home
 }
 
+func (r reachPM2) Foreground() error { return daemon.ForegroundPM2(r.home) }
+
 func (r reachPM2) Ensure(ctx context.Context) (api.Service, error) {
 	svc, err := r.Connect(ctx)
 	if fault.CodeOf(err) != fault.Unavailable {

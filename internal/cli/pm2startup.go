@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/pm2"
 )
@@ -23,6 +24,30 @@ var pm2StartupVerbs = []verb{
 		use: "unstartup [systemd|upstart]", short: "take that back", most: -1,
 		topics: []topic{general}, run: pm2Unstartup,
 	},
+	{
+		use: "daemon [boot]", short: "for services: guard in the foreground; boot, when it is up: start what was saved", most: 1,
+		topics: []topic{general}, run: pm2Foreground,
+	},
+}
+
+// pm2Foreground is what the unit runs; with an operand, what it runs then.
+func pm2Foreground(ctx context.Context, c *command, o operands) error {
+	if len(o.args) == 0 {
+		return c.daemon.Foreground()
+	}
+	if o.args[0] != "boot" {
+		return &fault.Error{Code: fault.Invalid, Op: "daemon", Message: "not known: " + clean(o.args[0]), Remedy: "pm2 startup makes the service that uses it."}
+	}
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	snap, err := svc.List(ctx, event.Query{Brief: true})
+	if err != nil || len(snap.Instances) > 0 { // a former daemon left all that was there
+		return err
+	}
+	c.startModules(ctx, svc)
+	return pm2Resurrect(ctx, c, operands{})
 }
 
 // initSystem is one that starts programs with the machine.
@@ -64,30 +89,15 @@ var initSystems = []initSystem{
 	},
 }
 
-// systemdUnit names no pid file: the daemon may end and be followed by another
-// without an end of the service.
+// systemdUnit is a unit of tend's own, with PM2's home, list and commands. PM2's is of
+// Type=forking with a pid file; this daemon may end and be followed by another without
+// an end of the service. An app that cannot be started is no reason to stop the others.
 func systemdUnit(s service) string {
-	return fmt.Sprintf(`[Unit]
-Description=tend, as pm2, for %[2]s
-After=network.target
-
-[Service]
-Type=forking
-GuessMainPID=no
-User=%[2]s
-LimitNOFILE=infinity
-LimitNPROC=infinity
-LimitCORE=infinity
-Environment=PATH=%[5]s
-Environment=PM2_HOME=%[3]s
-KillMode=mixed
-ExecStart=%[4]s pm2 resurrect
-ExecReload=%[4]s pm2 reload all
-ExecStop=%[4]s pm2 kill
-
-[Install]
-WantedBy=multi-user.target
-`, s.name, s.user, s.home, s.program, s.path)
+	program := systemdWord(s.program) + " pm2"
+	return unitText(s, unit{
+		title: "tend, as pm2,", home: "PM2_HOME=" + s.home, program: program,
+		more: "ExecStartPost=-" + program + " daemon boot\nExecStop=" + program + " kill\nLimitNPROC=infinity\nLimitCORE=infinity\n",
+	})
 }
 
 func initScript(s service) string {

@@ -51,7 +51,10 @@ func TestStartupBySystemd(t *testing.T) {
 	if code != 0 || err != nil || called != "systemctl enable pm2-ann\n" {
 		t.Fatalf("%d %q %q %v", code, out, called, err)
 	}
-	for _, want := range []string{"Type=forking\n", "User=ann\n", "Environment=PM2_HOME=/home/ann/.pm2\n", "ExecStart=/opt/tend pm2 resurrect\n", "ExecStop=/opt/tend pm2 kill\n"} {
+	for _, want := range []string{
+		"Type=notify\n", "WatchdogSec=", "FileDescriptorStoreMax=", "KillMode=process\n", "User=ann\n", `Environment="PM2_HOME=/home/ann/.pm2"` + "\n",
+		"ExecStart=/opt/tend pm2 daemon\n", "ExecStartPost=-/opt/tend pm2 daemon boot\n", "ExecReload=/opt/tend pm2 reload all\n", "ExecStop=/opt/tend pm2 kill\n",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

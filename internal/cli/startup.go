@@ -90,16 +90,29 @@ func (s service) systemctl(args ...string) []string {
 	return append([]string{"systemctl"}, args...)
 }
 
-// systemdNotifyUnit is a unit whose main process is the keeper. KillMode=process and
-// the descriptor store let the apps outlive it; an app that the kernel kills for
-// want of memory is the daemon's to restart, and no reason to stop the unit.
+// systemdNotifyUnit is a unit of tend by its own name.
 func systemdNotifyUnit(s service) string {
+	return unitText(s, unit{title: "tend,", home: "TEND_HOME=" + s.home, program: systemdWord(s.program)})
+}
+
+// unit is what one of systemd's has by the name that tend goes by.
+type unit struct {
+	title   string
+	home    string // a variable
+	program string // words before a verb
+	more    string // lines
+}
+
+// unitText is a unit whose main process is the keeper. KillMode=process and the
+// descriptor store let the apps outlive it; an app that the kernel kills for want of
+// memory is the daemon's to restart, and no reason to stop the unit.
+func unitText(s service, u unit) string {
 	user, target := "User="+s.user+"\n", "multi-user.target"
 	if s.own {
 		user, target = "", "default.target"
 	}
 	return fmt.Sprintf(`[Unit]
-Description=tend, for %[1]s
+Description=%[7]s for %[1]s
 Documentation=https://github.com/tendproc/tend
 After=network.target
 StartLimitIntervalSec=0
@@ -111,7 +124,7 @@ NotifyAccess=all
 Environment=%[4]s
 ExecStart=%[5]s daemon
 ExecReload=%[5]s reload all
-Restart=on-failure
+%[8]sRestart=on-failure
 RestartSec=100ms
 WatchdogSec=60
 FileDescriptorStoreMax=16384
@@ -124,7 +137,7 @@ Delegate=yes
 
 [Install]
 WantedBy=%[6]s
-`, s.user, user, systemdQuote("PATH="+s.path), systemdQuote("TEND_HOME="+s.home), systemdWord(s.program), target)
+`, s.user, user, systemdQuote("PATH="+s.path), systemdQuote(u.home), u.program, target, u.title, u.more)
 }
 
 // systemdQuote makes text one word of a unit, with nothing in it replaced.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/keeper"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/sys"
 )
 
@@ -19,8 +20,12 @@ const unitFlag = "--unit"
 
 // Foreground guards home in this process, as an init system wants its services: it
 // executes the keeper in its place.
-func Foreground(home string) error {
-	at := ownSeat(home)
+func Foreground(home string) error { return foreground(ownSeat(home)) }
+
+// ForegroundPM2 is [Foreground] for a home of PM2.
+func ForegroundPM2(h pm2.Home) error { return foreground(pm2Seat(h)) }
+
+func foreground(at seat) error {
 	if err := prepare(at); err != nil {
 		return err
 	}
@@ -29,14 +34,18 @@ func Foreground(home string) error {
 		return err
 	}
 	defer self.Close()
-	return sys.Exec(self, nil, func([]int) []string { return []string{at.name, "keeper", "--home", home, unitFlag} }, without(os.Environ(), ties))
+	return sys.Exec(self, nil, func([]int) []string { return []string{at.name, "keeper", "--home", at.home, unitFlag} }, without(os.Environ(), ties))
 }
 
 // runUnit is that keeper's life. Where a daemon serves already, which somebody else
 // has started, it stands in for that one's keeper until that ends.
-func runUnit(ctx context.Context, home string) error {
-	m := keeper.JoinSystem()
-	err := keeper.RunUnit(m, home, ownSeat(home).log)
+func runUnit(ctx context.Context, o Options) error {
+	m, home := keeper.JoinSystem(), o.Home
+	at := ownSeat(home)
+	if o.PM2 {
+		at = pm2Seat(*newFace(o).home)
+	}
+	err := keeper.RunUnit(m, home, at.log)
 	if !errors.Is(err, keeper.ErrAnswered) {
 		return err
 	}

@@ -58,11 +58,15 @@ func Ensure(ctx context.Context, home string) (*api.Client, error) {
 
 // StartPM2 is [Start] for a home of PM2, whose files it makes.
 func StartPM2(ctx context.Context, h pm2.Home) error {
-	err := start(ctx, seat{pm2.Name, h.Dir, h.Log, []string{h.Logs, h.PIDs, h.Modules, filepath.Dir(h.PID)}})
+	err := start(ctx, pm2Seat(h))
 	if err != nil {
 		return fmt.Errorf("start the daemon: %w", err)
 	}
 	return nil
+}
+
+func pm2Seat(h pm2.Home) seat {
+	return seat{pm2.Name, h.Dir, h.Log, []string{h.Logs, h.PIDs, h.Modules, filepath.Dir(h.PID)}}
 }
 
 // RunPart runs the part of tend that args name: "keeper --home H", the same with
@@ -78,7 +82,9 @@ func RunPart(ctx context.Context, args []string, o Options) (ok bool, err error)
 	if len(args) < 3 || args[1] != "--home" {
 		return false, nil
 	}
-	switch home := args[2]; {
+	home := args[2]
+	o.Home = home
+	switch {
 	case args[0] == "keeper" && len(args) == 3:
 		return true, keeper.Run(home)
 	case args[0] == "keeper" && len(args) == 5 && args[3] == "--daemon":
@@ -88,16 +94,15 @@ func RunPart(ctx context.Context, args []string, o Options) (ok bool, err error)
 		}
 		return true, keeper.Inherit(home, pid)
 	case args[0] == "keeper" && len(args) == 4 && args[3] == unitFlag:
-		return true, runUnit(ctx, home)
+		return true, runUnit(ctx, o)
 	case args[0] == "daemon" && len(args) == 3:
-		o.Home = home
 		return true, Run(ctx, o)
 	case args[0] == "daemon" && len(args) == 5 && args[3] == becomeFlag:
 		b, err := parseBequest(args[4])
 		if err != nil {
 			return true, err
 		}
-		o.Home, o.former = home, &b
+		o.former = &b
 		return true, Run(ctx, o)
 	case args[0] == "daemon" && len(args) == 4 && args[3] == checkFlag:
 		return true, sayFit(os.Stdout, home, o.Version)
