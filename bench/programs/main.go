@@ -41,19 +41,15 @@ func bench(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tend.Close()) }()
-	for _, warm := range [][]string{{"start", "bench/programs/app/loop.sh"}, {"start", "bench/programs/app/express.js", "-i", "1"}, {"delete", "all"}} {
-		cmd := tend.Command(ctx, warm...) // what a daemon opens once is no leak
-		cmd.Env = append(cmd.Env, "PORT=0", "NODE_PATH="+os.Getenv("TEND_TEST_MODULES"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%v: %w: %s", warm, err, out)
-		}
+	if err := warmUp(ctx, tend); err != nil {
+		return err
 	}
 	fmt.Print("| program | started as | requests, failed: running | " + fmt.Sprintf("%d × kill -9 | %d × reload | longest gap of the reloads", *times, *times) + " | left behind |\n|---|---|---|---|---|---|---|\n")
 	for _, p := range programs {
 		if *which != "" && !slices.Contains(strings.Split(*which, ","), p.name) {
 			continue
 		}
-		t := &trial{Guard: tend, program: p, dir: dir}
+		t := &trial{Guard: tend, program: p, pace: pace{*steady, time.Second, *times}, dir: dir}
 		row, terr := t.run(ctx)
 		if terr != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", p.name, terr))
@@ -62,4 +58,16 @@ func bench(ctx context.Context) (err error) {
 		fmt.Println(row)
 	}
 	return err
+}
+
+// warmUp has a daemon open what it opens once: that is no leak.
+func warmUp(ctx context.Context, tend *rig.Guard) error {
+	for _, args := range [][]string{{"start", "bench/programs/app/loop.sh"}, {"start", "bench/programs/app/express.js", "-i", "1"}, {"delete", "all"}} {
+		cmd := tend.Command(ctx, args...)
+		cmd.Env = append(cmd.Env, "PORT=0", "NODE_PATH="+os.Getenv("TEND_TEST_MODULES"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w: %s", args, err, out)
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 type trial struct {
 	*rig.Guard
 	program
+	pace
 	dir   string // of the whole run
 	place string // a folder of the program's own
 	port  int
@@ -29,46 +31,63 @@ type trial struct {
 
 const app = "trial" // its name in tend
 
+// pace is how long a trial takes.
+type pace struct {
+	steady time.Duration // that it is asked before anything happens to it
+	rest   time.Duration // before and after what happens
+	times  int           // that it is killed, and reloaded
+}
+
+// outcome is what clients noticed, and what was left behind: "" for nothing.
+type outcome struct {
+	running, killed, reloaded load
+	left                      string
+}
+
 // run does everything to the program and returns its row.
 func (t *trial) run(ctx context.Context) (row string, err error) {
+	o, err := t.try(ctx)
+	return fmt.Sprintf("| %s | `%s` | %v | %v | %v | %v | %s |", t.name, t.shown(), o.running, o.killed, o.reloaded, o.reloaded.gap.Round(time.Millisecond), cmp.Or(o.left, "–")), err
+}
+
+// try does everything to the program.
+func (t *trial) try(ctx context.Context) (o outcome, err error) {
 	if t.place, err = os.MkdirTemp(t.dir, "place-"); err != nil {
-		return "", err
+		return o, err
 	}
 	if t.port, err = freePort(); err != nil {
-		return "", err
+		return o, err
 	}
 	if t.ready != nil {
 		if err := t.ready(ctx, t); err != nil {
-			return "", err
+			return o, err
 		}
 	}
 	log.Printf("%s on port %d", t.name, t.port)
 	before, err := t.census(ctx)
 	if err != nil {
-		return "", err
+		return o, err
 	}
 	if err := t.begin(ctx); err != nil {
-		return "", err
+		return o, err
 	}
-	running, err := t.under(ctx, "running", func() error { return rig.Rest(ctx, *steady) })
-	if err != nil {
-		return "", err
+	if o.running, err = t.under(ctx, "running", func() error { return rig.Rest(ctx, t.steady) }); err != nil {
+		return o, err
 	}
-	killed, err := t.under(ctx, "kill -9", func() error { return t.often(ctx, t.killOne) })
-	if err != nil {
-		return "", err
+	if o.killed, err = t.under(ctx, "kill -9", func() error { return t.often(ctx, t.killOne) }); err != nil {
+		return o, err
 	}
-	reloaded, err := t.under(ctx, "reload", func() error {
+	o.reloaded, err = t.under(ctx, "reload", func() error {
 		return t.often(ctx, func(ctx context.Context) error {
 			_, err := t.Run(ctx, "reload", app)
 			return err
 		})
 	})
 	if err != nil {
-		return "", err
+		return o, err
 	}
-	left, err := t.leave(ctx, before)
-	return fmt.Sprintf("| %s | `%s` | %v | %v | %v | %v | %s |", t.name, t.shown(), running, killed, reloaded, reloaded.gap.Round(time.Millisecond), left), err
+	o.left, err = t.leave(ctx, before)
+	return o, err
 }
 
 // shown are the arguments, without the long paths.
@@ -103,11 +122,11 @@ func (t *trial) begin(ctx context.Context) error {
 }
 
 func (t *trial) often(ctx context.Context, do func(context.Context) error) error {
-	for range *times {
+	for range t.times {
 		if err := do(ctx); err != nil {
 			return err
 		}
-		if err := rig.Rest(ctx, time.Second); err != nil {
+		if err := rig.Rest(ctx, t.rest); err != nil {
 			return err
 		}
 	}
@@ -164,12 +183,12 @@ func (t *trial) under(ctx context.Context, what string, do func() error) (l load
 		l, err = t.load(asking, t)
 		done <- err
 	}()
-	err = rig.Rest(ctx, time.Second)
+	err = rig.Rest(ctx, t.rest)
 	if err == nil {
 		err = do()
 	}
 	if err == nil {
-		err = rig.Rest(ctx, time.Second)
+		err = rig.Rest(ctx, t.rest)
 	}
 	cancel()
 	err = errors.Join(err, <-done)
@@ -206,9 +225,6 @@ func (t *trial) leave(ctx context.Context, before census) (string, error) {
 				return "", err
 			}
 		}
-	}
-	if len(left) == 0 {
-		return "–", nil
 	}
 	return strings.Join(left, ", "), nil
 }

@@ -52,10 +52,16 @@ type Guard struct {
 
 // Tend builds the executable and returns tend in a home of its own.
 func Tend(ctx context.Context, dir string) (*Guard, error) {
-	bin, home := filepath.Join(dir, "tend"), filepath.Join(dir, "tend-home")
+	bin := filepath.Join(dir, "tend")
 	if err := Build(ctx, bin, "./cmd/tend"); err != nil {
 		return nil, err
 	}
+	return TendAt(bin), nil
+}
+
+// TendAt is the executable bin, with its home beside it.
+func TendAt(bin string) *Guard {
+	home := bin + "-home"
 	return &Guard{
 		Name: "tend", argv: []string{bin}, env: []string{"TEND_HOME=" + home}, home: home,
 		daemons: func(ctx context.Context, g *Guard) ([]int, error) {
@@ -70,7 +76,7 @@ func Tend(ctx context.Context, dir string) (*Guard, error) {
 			err = json.Unmarshal([]byte(out), &info)
 			return []int{info.PID, info.Keeper}, err
 		},
-	}, nil
+	}
 }
 
 // TendAsPM2 is tend called by PM2's name, in a PM2 home of its own.
