@@ -240,11 +240,6 @@ func (c *command) each(
 		}
 		merge(&all, out)
 	}
-	if how != "" {
-		if err := c.tellVersioning(ctx, svc, all); err != nil {
-			return err
-		}
-	}
 	if err := c.conclude(ctx, svc, all); err != nil || c.home == nil || !c.values.on("attach") {
 		return err
 	}

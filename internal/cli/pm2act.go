@@ -130,11 +130,7 @@ func pm2Reload(ctx context.Context, c *command, o operands) error {
 	for _, target := range o.args {
 		c.verb = "reload " + clean(target)
 		if spec.IsConfig(target) {
-			var applied event.Applied
-			if applied, err = c.applyFile(ctx, svc, target, spec.Reloading); err == nil {
-				err = c.tellVersioning(ctx, svc, applied.Outcome)
-			}
-			if err != nil {
+			if _, err = c.applyFile(ctx, svc, target, spec.Reloading); err != nil {
 				break
 			}
 			continue
@@ -142,9 +138,6 @@ func pm2Reload(ctx context.Context, c *command, o operands) error {
 		var out event.Outcome
 		out, err = svc.Reload(ctx, spec.Act{Target: target, Options: opts, Parallel: parallel, Caller: c.pm2Caller()})
 		c.tell("reloaded", out)
-		if err == nil {
-			err = c.tellVersioning(ctx, svc, out)
-		}
 		if err != nil {
 			break
 		}

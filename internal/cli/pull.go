@@ -51,9 +51,6 @@ func moving(pick func(ctx context.Context, r checkout, args []string) (string, e
 		}
 		c.done("%s is now at commit %s; it was at %s", clean(r.app), to, r.head)
 		out, err := r.renew(ctx, svc)
-		if err == nil {
-			err = c.tellVersioning(ctx, svc, out)
-		}
 		if err != nil {
 			c.warn("the folder stays at the new commit; back to the former one: %s pull %s %s", c.dialect.name, clean(r.app), r.head)
 			return err

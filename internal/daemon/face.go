@@ -24,6 +24,7 @@ type face struct {
 	weigh   time.Duration // how often processes are weighed; 0 for as always
 	node    []string      // arguments for Node in fork mode
 	home    *pm2.Home     // nil for tend's own name
+	git     bool          // records tell of checkouts
 }
 
 func newFace(o Options) face {
@@ -38,7 +39,7 @@ func newFace(o Options) face {
 		return os.Getenv(key)
 	}
 	h := pm2.HomeOf(get, "")
-	f := face{title: h.Title(get), profile: h.Profile(get), home: &h, weigh: pm2.WorkerInterval(get), node: pm2.NodeArgs(get)}
+	f := face{title: h.Title(get), profile: h.Profile(get), home: &h, weigh: pm2.WorkerInterval(get), node: pm2.NodeArgs(get), git: get("PM2_ENABLE_GIT_PARSING") == "true"}
 	if who, err := user.Current(); err == nil {
 		f.profile.User = who.Username
 	}
@@ -58,7 +59,7 @@ func (f face) serve(ctx context.Context, svc api.Service, logf func(string, ...a
 	if f.home == nil {
 		return nil
 	}
-	return (&pm2rpc.Server{Service: svc, Home: *f.home, Log: logf}).Serve(ctx)
+	return (&pm2rpc.Server{Service: svc, Home: *f.home, Log: logf, Versioning: f.git}).Serve(ctx)
 }
 
 // lister is who knows all state.

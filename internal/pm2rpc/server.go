@@ -28,6 +28,8 @@ type Server struct {
 	Service api.Service
 	Home    pm2.Home
 	Log     func(format string, args ...any)
+	// Versioning says that records are to tell which commit of git a process runs.
+	Versioning bool
 
 	mu   sync.Mutex     // guards subs
 	subs map[*peer]bool // who listens to events
@@ -49,7 +51,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _, _ = rpc.Close(), pub.Close() })
 	defer stop()
 	var wg sync.WaitGroup
-	errs := make(chan error, 2)
+	errs := make(chan error, 3)
 	for _, one := range []struct {
 		l     net.Listener
 		serve func(context.Context, *peer)
@@ -59,8 +61,15 @@ func (s *Server) Serve(ctx context.Context) error {
 			cancel()
 		})
 	}
+	if s.Versioning {
+		wg.Go(func() { errs <- s.version(ctx) })
+	}
 	wg.Wait()
-	return errors.Join(<-errs, <-errs)
+	close(errs)
+	for e := range errs {
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // listen takes the place of a socket that a daemon before left.

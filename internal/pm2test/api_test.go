@@ -16,7 +16,7 @@ import (
 // Programs that require pm2 see the same of tend as they saw of PM2.
 func TestAPI(t *testing.T) {
 	tend := build(t)
-	for _, program := range []string{"client", "rest", modulesScript} {
+	for _, program := range []string{"client", "rest", "code", modulesScript} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			golden := filepath.Join("testdata", "api", program+".golden")
@@ -50,6 +50,10 @@ func (s *side) client(program string) (out string, ok bool) {
 	}
 	if program == modulesScript {
 		s.serveModules()
+	}
+	if program == "code" {
+		proctest.Program(s.t, "git")
+		s.env = append(s.env, gitEnv...)
 	}
 	s.pm2("ls")
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)

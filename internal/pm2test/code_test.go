@@ -74,6 +74,13 @@ func TestCodeAsPM2(t *testing.T) {
 	}
 }
 
+// gitEnv has PM2 tell of checkouts, and git go by nothing of the machine.
+var gitEnv = []string{
+	"PM2_ENABLE_GIT_PARSING=true", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+	"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org",
+	"GIT_AUTHOR_DATE=2024-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2024-01-02T03:04:05Z",
+}
+
 func playCode(t *testing.T, argv []string) (blocks []block) {
 	s := newSide(t, argv)
 	bin := filepath.Join(s.dir, "bin")
@@ -88,9 +95,8 @@ func playCode(t *testing.T, argv []string) (blocks []block) {
 			s.env[i] = "PATH=" + bin + ":" + path
 		}
 	}
-	s.env = append(s.env, "PM2_ENABLE_GIT_PARSING=true", "DIR="+s.dir, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org",
-		"GIT_AUTHOR_DATE=2024-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2024-01-02T03:04:05Z")
+	s.env = append(s.env, "DIR="+s.dir)
+	s.env = append(s.env, gitEnv...)
 	text, err := os.ReadFile("testdata/code/ecosystem.config.js")
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +140,21 @@ func (s *side) sh(line string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// versioning is what the record of the first process tells of its checkout.
+// versioning is what the record of the first process tells of its checkout, once that
+// is where it is.
 func (s *side) versioning() string {
+	head := s.sh("git rev-parse HEAD")
+	var v map[string]any
+	s.eventually("the record's commit", func() bool {
+		v = s.recorded()
+		return v["revision"] == head
+	})
+	delete(v, "update_time") // of a file there, of the commit here
+	text, _ := json.Marshal(v)
+	return "versioning " + string(text)
+}
+
+func (s *side) recorded() map[string]any {
 	var records []struct {
 		Env struct {
 			Versioning map[string]any `json:"versioning"`
@@ -144,8 +163,5 @@ func (s *side) versioning() string {
 	if err := json.Unmarshal([]byte(s.pm2("jlist").out), &records); err != nil || len(records) == 0 {
 		s.t.Fatalf("jlist: %v, %d records", err, len(records))
 	}
-	v := records[0].Env.Versioning
-	delete(v, "update_time") // of a file there, of the commit here
-	text, _ := json.Marshal(v)
-	return "versioning " + string(text)
+	return records[0].Env.Versioning
 }
