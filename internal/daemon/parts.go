@@ -284,6 +284,7 @@ func (p *parts) start(ctx context.Context, g *group) (stop func()) {
 // freeze stops the parts between two things they do. What they know is with the
 // keeper or in the state then. thaw lets them go on; it is never nil.
 func (p *parts) freeze(ctx context.Context) (thaw func(), err error) {
+	thawRunner := p.runner.Freeze()
 	thawLogs := p.logs.Freeze()
 	thawPrimary := p.primary.Freeze()
 	// Last, so that it has decided on what the others told.
@@ -295,5 +296,6 @@ func (p *parts) freeze(ctx context.Context) (thaw func(), err error) {
 		thawSupervisor()
 		thawPrimary()
 		thawLogs()
+		thawRunner()
 	}, err
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tendproc/tend/child"
@@ -106,7 +107,7 @@ func (l *life) probeOnce(ctx context.Context) error {
 			return errNotRunning
 		}
 		env := append(l.environment(who), "MAINPID="+strconv.Itoa(l.proc.PID())) // as in systemd.exec(5)
-		return probeExec(ctx, command, child.ExecOptions{Dir: app.Cwd, Env: env, Credential: cred})
+		return l.r.probeExec(ctx, command, child.ExecOptions{Dir: app.Cwd, Env: env, Credential: cred})
 	}
 	u, err := url.Parse(app.Probe)
 	if err != nil {
@@ -141,13 +142,47 @@ func (l *life) dial(ctx context.Context, network, address string) (net.Conn, err
 
 func (l *life) answersAlone() bool { return l.worker != 0 && Probes(l.spawn.App) }
 
-func probeExec(ctx context.Context, command string, o child.ExecOptions) error {
+// commands are those of probes that run.
+type commands struct {
+	going sync.RWMutex  // held for reading by each
+	cease chan struct{} // they are to end; written with going held for writing
+}
+
+// Freeze ends the commands of probes that run, and lets none begin before thaw is
+// called: then they are run anew. A program that is executed in place would not know
+// of them. It is not called again before thaw is.
+func (r *Runner) Freeze() (thaw func()) {
+	close(r.commands.cease)
+	r.commands.going.Lock()
+	return func() {
+		r.commands.cease = make(chan struct{})
+		r.commands.going.Unlock()
+	}
+}
+
+func (r *Runner) probeExec(ctx context.Context, command string, o child.ExecOptions) error {
+	for {
+		ceased, err := r.tryExec(ctx, command, o)
+		if !ceased || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// tryExec runs a command. That it has ceased says nothing of the process.
+func (r *Runner) tryExec(ctx context.Context, command string, o child.ExecOptions) (ceased bool, err error) {
+	r.commands.going.RLock()
+	defer r.commands.going.RUnlock()
+	ceasing := lifetime(r.commands.cease)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ceasing, cancel)()
 	out, err := child.Exec(ctx, command, o)
 	if exit, ok := errors.AsType[*child.ExitError](err); ok {
 		text := bytes.TrimSpace(append(out.Stdout, out.Stderr...))
-		return fmt.Errorf("%s: %s", exit.Exit.String(), text[:min(200, len(text))])
+		err = fmt.Errorf("%s: %s", exit.Exit.String(), text[:min(200, len(text))])
 	}
-	return err
+	return err != nil && ceasing.Err() != nil, err
 }
 
 func (l *life) probeTCP(ctx context.Context, address string) error {

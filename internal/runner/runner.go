@@ -65,6 +65,7 @@ type Runner struct {
 	channels channels // of fork mode
 	sockets  *sockets
 	usage    usage
+	commands commands
 
 	mu         sync.Mutex        // guards what follows
 	held       map[Key]*heldLife // not adopted yet
@@ -91,7 +92,7 @@ func New(o Options) *Runner {
 	r := &Runner{
 		options: o,
 		cut:     make(chan struct{}),
-		sockets: newSockets(o.Hold, listeners),
+		sockets: newSockets(o.Hold, listeners), commands: commands{cease: make(chan struct{})},
 		held:    heldLives(lives),
 		lives:   make(map[Key]*life),
 		workers: make(map[uint64]*life),

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -270,6 +271,43 @@ func TestProbeAfterItsWord(t *testing.T) {
 		await[Gone](first, k)
 	}
 	await[Gone](next, patient)
+}
+
+// No command of a probe is left when the runner is frozen; it is run anew afterwards.
+func TestFreezeEndsProbes(t *testing.T) {
+	g := newRig(t)
+	a := g.spec("wait")
+	a.Probe = "exec:echo $$ > asking.new; mv asking.new asking; exec sleep 1000"
+	k := g.spawn(a)
+	running := func(but int) (pid int) {
+		t.Helper()
+		timeout := time.After(20 * time.Second)
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			text, _ := os.ReadFile(filepath.Join(g.dir, "asking"))
+			if pid, _ = strconv.Atoi(strings.TrimSpace(string(text))); pid > 0 && pid != but {
+				return pid
+			}
+			select {
+			case <-tick.C:
+			case <-timeout:
+				t.Fatalf("no command runs, but %q", text)
+			}
+		}
+	}
+	pid := running(0)
+	thaw := g.r.Freeze()
+	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
+		t.Error("the command is left")
+	}
+	thaw()
+	running(pid)
+	if got := g.names(k); got != "Spawned" {
+		t.Errorf("an answer that nobody gave: %s", got)
+	}
+	g.r.Kill(k)
+	await[Gone](g, k)
 }
 
 // Who says WATCHDOG=1 once must go on saying it.
