@@ -69,6 +69,7 @@ func testMachine() fakeMachine {
 		"/srv/web/package.json": `{"version":"1.2.3"}`,
 		"/srv/web/app.js":       "http", "/srv/web/001-test.mjs": "", "/srv/web/main.ts": "", "/srv/web/page.tsx": "",
 		"/srv/web/job.py": "", "/srv/web/job.rb": "", "/srv/web/run.sh": "", "/srv/web/secret.js": "-:",
+		"/srv/web/pkg/": "", "/srv/web/pkg/package.json": `{"main": "./lib/main"}`, "/srv/web/pkg/lib/main.js": "", "/srv/plain.d/": "", "/srv/plain.d/index.js": "",
 		"/srv/web/sub/deep.js": "", "/srv/web/my app.js": "", "/srv/web/.hidden": "text",
 		"/srv/web/server": "x:\x7fELF\x02\x00", "/srv/web/noexec": "\x7fELF\x00",
 		"/srv/web/tool": "x:#!/bin/sh\n", "/srv/web/pytool": "#!/usr/bin/env python3 -u\n",

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,8 +38,8 @@ var byExtension = map[string][]string{
 	".coffee": {"coffee"}, ".ls": {"lsc"},
 }
 
-// find says what word runs: a file, a command line with blanks, or a program
-// on PATH. interpreter is what --interpreter says, "" for nothing.
+// find says what word runs: a file, a command line with blanks, a program on PATH, or
+// a folder that is a package of Node's. interpreter is what --interpreter says, "" for nothing.
 func (f finder) find(word, interpreter string) (program, error) {
 	if strings.TrimSpace(word) == "" {
 		return program{}, &fault.Error{
@@ -49,44 +50,77 @@ func (f finder) find(word, interpreter string) (program, error) {
 	if strings.Contains(word, "\x00") {
 		return program{}, &fault.Error{Code: fault.Invalid, Field: "script", Message: "holds a NUL byte"}
 	}
-	path, found, err := f.locate(word)
-	if err != nil {
-		return program{}, err
-	}
+	path, found := f.locate(word)
 	switch {
 	case found:
 		p, err := f.interpreted(path, interpreter)
 		p.name = baseName(path)
 		return p, err
+	case isPath(word):
+		return f.folder(word, interpreter)
 	case strings.ContainsAny(word, " \t\n") && interpreter == "":
 		return f.line(word)
 	case !strings.Contains(word, "/"):
 		if path, err := f.m.LookPath(word, f.path); err == nil {
 			return f.onPath(word, path, interpreter)
 		}
+		return f.folder(word, interpreter)
 	}
 	return program{}, f.missing(word)
 }
 
+// isPath says that word can be nothing but a path, if there is what it names.
+func isPath(word string) bool {
+	return word == "." || word == ".." || strings.Contains(word, "/") && !strings.ContainsAny(word, " \t\n")
+}
+
 // locate returns the file of that name, if there is one.
-func (f finder) locate(word string) (path string, found bool, err error) {
+func (f finder) locate(word string) (path string, found bool) {
 	for _, dir := range []string{f.cwd, f.caller} {
 		path := absolute(f.m, dir, word)
-		info, err := f.m.Stat(path)
-		if err != nil {
-			continue
-		}
-		if !info.Dir {
-			return path, true, nil
-		}
-		if strings.Contains(word, "/") || word == "." {
-			return "", false, &fault.Error{
-				Code: fault.Invalid, Field: "script", Message: "is a folder: " + path,
-				Remedy: "Name the file in it that is to run: tend start " + filepath.Join(word, "index.js"),
-			}
+		if info, err := f.m.Stat(path); err == nil && !info.Dir {
+			return path, true
 		}
 	}
-	return "", false, nil
+	return "", false
+}
+
+// folder is what Node runs for a folder.
+func (f finder) folder(word, interpreter string) (program, error) {
+	for _, dir := range []string{f.cwd, f.caller} {
+		path := absolute(f.m, dir, word)
+		if info, err := f.m.Stat(path); err != nil || !info.Dir {
+			continue
+		}
+		main, ok := f.main(path)
+		if !ok {
+			return program{}, &fault.Error{
+				Code: fault.Invalid, Field: "script", Message: "is a folder: " + path,
+				Remedy: "It has neither an index.js nor a package.json that names a main; name the file in it that is to run.",
+			}
+		}
+		p, err := f.interpreted(main, interpreter)
+		p.name = filepath.Base(path)
+		return p, err
+	}
+	return program{}, f.missing(word)
+}
+
+// main is the file that Node means by a folder.
+func (f finder) main(dir string) (path string, found bool) {
+	var pkg struct {
+		Main string `json:"main"`
+	}
+	if text, err := f.m.ReadFile(filepath.Join(dir, "package.json")); err == nil {
+		_ = json.Unmarshal(text, &pkg) // one that cannot be read names none
+	}
+	for _, name := range []string{pkg.Main, pkg.Main + ".js", filepath.Join(pkg.Main, "index.js"), "index.js"} {
+		path := filepath.Join(dir, name)
+		if info, err := f.m.Stat(path); name != "" && err == nil && !info.Dir {
+			return path, true
+		}
+	}
+	return "", false
 }
 
 func (f finder) missing(word string) error {
@@ -98,7 +132,7 @@ func (f finder) missing(word string) error {
 		e.Remedy = "Check the path; it is taken from the folder " + f.cwd + "."
 	}
 	for _, ext := range []string{".js", ".mjs", ".cjs", ".ts", ".py", ".sh"} {
-		if _, found, _ := f.locate(word + ext); found {
+		if _, found := f.locate(word + ext); found {
 			e.Remedy = "Did you mean " + word + ext + "?"
 			break
 		}
