@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
@@ -20,9 +20,8 @@ const tailLines = 15
 
 func runLogs(ctx context.Context, c *command, o operands) error {
 	req := api.LogsRequest{Lines: tailLines, Follow: !c.values.on("nostream")}
-	if len(o.args) > 0 {
-		req.Target = o.args[0]
-		c.verb = "logs " + clean(req.Target)
+	if len(o.args) == 1 {
+		c.verb = "logs " + clean(o.args[0])
 	}
 	if n := c.values.number("lines"); n != nil {
 		req.Lines = max(0, *n)
@@ -41,7 +40,13 @@ func runLogs(ctx context.Context, c *command, o operands) error {
 		return err
 	}
 	p := c.linePrinter(ctx, svc)
-	err = c.follow(ctx, svc, req, p)
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err = inTurn(o.args, req.Follow, cancel, func(target string) error {
+		req := req
+		req.Target = target
+		return c.follow(reading, svc, req, p)
+	})
 	if flushErr := p.out.Flush(); err == nil {
 		err = flushErr
 	}
@@ -49,6 +54,34 @@ func runLogs(ctx context.Context, c *command, o operands) error {
 		return nil // Ctrl-C is how one ends it
 	}
 	return err
+}
+
+// inTurn does something with each target, for none with "": all at once where they go
+// on until the first error, which stops the others.
+func inTurn(targets []string, atOnce bool, stop func(), do func(target string) error) error {
+	if len(targets) == 0 {
+		return do("")
+	}
+	if !atOnce {
+		for _, target := range targets {
+			if err := do(target); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	errs := make(chan error, len(targets))
+	for _, target := range targets {
+		go func() { errs <- do(target) }() // all are waited for
+	}
+	var first error
+	for range targets {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+			stop()
+		}
+	}
+	return first
 }
 
 // follow prints log lines. A daemon that is upgraded or killed is followed by
@@ -70,6 +103,7 @@ func (c *command) follow(ctx context.Context, svc api.Service, req api.LogsReque
 // linePrinter writes log lines in the form asked for.
 type linePrinter struct {
 	c      *command
+	mu     sync.Mutex // guards what follows: targets are read at once
 	out    *bufio.Writer
 	names  int // width of the widest "id|name"
 	format func(event.LogLine) error
@@ -103,6 +137,8 @@ func (c *command) linePrinter(ctx context.Context, svc api.Service) *linePrinter
 
 // print writes one line through: whoever follows waits for it.
 func (p *linePrinter) print(line event.LogLine) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err := p.format(line); err != nil {
 		return err
 	}
@@ -141,6 +177,9 @@ func (p *linePrinter) raw(line event.LogLine) error {
 	return err
 }
 
+// javaScriptTime is the form in which JavaScript writes a time of UTC.
+const javaScriptTime = "2006-01-02T15:04:05.000Z"
+
 // json writes PM2's form of a line; the time is that of writing, where known.
 func (p *linePrinter) json(line event.LogLine) error {
 	form := struct {
@@ -151,7 +190,7 @@ func (p *linePrinter) json(line event.LogLine) error {
 		App       string `json:"app_name"`
 	}{line.Text, "", line.Stream, line.ID, line.App}
 	if !line.At.IsZero() {
-		form.Timestamp = line.At.Format(time.RFC3339Nano)
+		form.Timestamp = line.At.UTC().Format(javaScriptTime)
 	}
 	enc := json.NewEncoder(p.out)
 	enc.SetEscapeHTML(false)

@@ -263,7 +263,7 @@ func pm2Facts(in event.Instance, a spec.App, now time.Time) []fact {
 		{"node env", cmp.Or(a.Env["NODE_ENV"], "N/A")},
 		{"watch & reload", watch},
 		{"unstable restarts", text("unstable_restarts")},
-		{"created at", in.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z")},
+		{"created at", in.CreatedAt.UTC().Format(javaScriptTime)},
 	}
 }
 

@@ -257,7 +257,7 @@ func (t *runtimeTeller) object(in *event.Instance, status string) {
 			Type      string `json:"type"`
 			Status    string `json:"status"`
 			App       string `json:"app_name"`
-		}{time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "process_event", status, in.App})
+		}{time.Now().UTC().Format(javaScriptTime), "process_event", status, in.App})
 	}
 }
 

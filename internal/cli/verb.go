@@ -333,12 +333,13 @@ tend env web --json`,
 		example: `tend id web`,
 	},
 	{
-		use: "logs [NAME|ID|NAMESPACE|/EXPRESSION/]", aliases: []string{"log"}, short: "Show what the apps write, as they write it", most: 1,
+		use: "logs [NAME|ID|NAMESPACE|/EXPRESSION/…]", aliases: []string{"log"}, short: "Show what the apps write, as they write it", most: -1,
 		topics: []topic{logging, showing, general}, run: runLogs,
 		long: `First the last lines of each log file, then what is written from now on, until
 Ctrl-C. Each line is prefixed with the id and the name of the app.`,
 		example: `tend logs
 tend logs web --lines 100
+tend logs web mail
 tend logs web --err --nostream
 tend logs --raw | grep ERROR`,
 	},
