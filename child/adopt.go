@@ -121,7 +121,7 @@ func FindTree(marker string) (id Identity, ok bool) {
 		if err != nil {
 			continue
 		}
-		if value, has := procs.Lookup(env, MarkerVar); !has || value != marker {
+		if value, has := procs.Lookup(env, MarkerVar); !has || !carries(value, marker) {
 			continue
 		}
 		st, err := r.Stat(pid)

@@ -105,7 +105,7 @@ func (c *census) findReapers(r *procs.Reader) {
 
 // mark is what the environment of a process says of its tree.
 type mark struct {
-	tree string // with marked
+	tree string // the value of MarkerVar, with marked
 	markState
 }
 

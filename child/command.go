@@ -7,7 +7,8 @@ import (
 )
 
 // MarkerVar is the environment variable by which strays of a process tree are
-// found. [Start] sets it in every child.
+// found. [Start] sets it in every child: to the marker of the child's own tree, and
+// after it, each behind a space, those of the trees that this process is in.
 const MarkerVar = "TEND_TREE"
 
 // Command says what to start. Only Path is needed.
@@ -36,7 +37,9 @@ type Command struct {
 	// Around, unless nil, is called with what forks, and has to call it once: on
 	// the same thread, for the child inherits what the thread is.
 	Around func(fork func() error) error
-	// Tree is the value of [MarkerVar] in the child; "" means a new random one.
+	// Tree is the marker of the child's tree, the whole value of [MarkerVar] in the
+	// child: one that outlives the trees this process is in. "" means a new random one,
+	// for a tree that is part of those. It has no spaces.
 	Tree string
 }
 

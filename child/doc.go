@@ -18,7 +18,8 @@
 // and carries a marker in its environment ([MarkerVar]). What belongs to its
 // tree is found by that: children and their children; members of the process
 // group; members of any session started inside; and whoever else inherited the
-// marker, wherever it was re-parented. A process that leaves its parent, its
+// marker, wherever it was re-parented, also what a child that uses this package
+// started in its turn. A process that leaves its parent, its
 // group and its session and also wipes its environment, all of this before
 // anyone looks, is not found.
 //

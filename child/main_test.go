@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 		proctest.Role{Name: "reap", Run: reap},
 		proctest.Role{Name: "self", Run: self},
 		proctest.Role{Name: "reaper", Run: reaper},
+		proctest.Role{Name: "nest", Run: nest},
 	)
 }
 
@@ -82,6 +83,18 @@ func start(args []string) int {
 	exit, _ := p.Wait(context.Background())
 	fmt.Println(exit)
 	return 0
+}
+
+// nest leaves a child of its own behind, whose environment has nothing of its.
+func nest([]string) int {
+	_, err := child.Start(child.Command{
+		Path: "/bin/sh", Args: []string{"-c", "echo up; exec /bin/sleep 1000"}, Env: []string{},
+		Stdio: []child.Stdio{{}, child.Inherit(1), child.Inherit(2), child.Inherit(3)},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return 5
 }
 
 // soon ends with the test's patience: nothing here waits for its end.

@@ -219,6 +219,9 @@ func (c *Command) environment(p *plan) []string {
 		env = withoutChannel(os.Environ())
 	}
 	own := map[string]string{MarkerVar: p.tree}
+	if outer := os.Getenv(MarkerVar); c.Tree == "" && outer != "" {
+		own[MarkerVar] += " " + outer
+	}
 	if p.channel >= 0 {
 		own[channelVar] = itoa(p.channel)
 		own[serializationVar] = p.mode.String()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tendproc/tend/child"
+	"github.com/tendproc/tend/internal/proctest"
 )
 
 // strays are the ways in which a descendant gets away from its parent. Each
@@ -78,6 +79,37 @@ func TestStopsAtOnceLeaveNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// A program that uses this package is no way out: its children lead groups and trees
+// of their own, which are in the tree. One that was given a name is not.
+func TestSweepOfNestedTrees(t *testing.T) {
+	h := newHolders(t)
+	nest := func(cmd child.Command) *child.Process {
+		cmd.Path, cmd.Env = proctest.Self(), append(os.Environ(), proctest.RoleEnv("nest"))
+		cmd.Stdio = []child.Stdio{{}, child.Pipe(), child.Inherit(2), child.File(h.w)}
+		p := spawn(t, cmd)
+		lines(t, p, 1)
+		if exit, err := p.Wait(soon(t)); err != nil || exit.Code != 5 {
+			t.Fatalf("%v, %v", exit, err)
+		}
+		return p
+	}
+	t.Setenv(child.MarkerVar, "outer")
+	apart, inside := nest(child.Command{Tree: "apart"}), nest(child.Command{})
+	members, err := inside.Tree()
+	if err != nil || len(members) != 1 || members[0].Name != "sleep" {
+		t.Errorf("%v, %v", members, err)
+	}
+	if id, ok := child.FindTree("outer"); !ok || id.PID != members[0].PID {
+		t.Errorf("%v is of the tree that this process is in, not %v", id, members)
+	}
+	for _, p := range []*child.Process{inside, apart} {
+		if err := p.Sweep(soon(t)); err != nil {
+			t.Error(err)
+		}
+	}
+	h.gone(t)
 }
 
 // What outlives the process is swept after its end, found by its group, its

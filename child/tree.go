@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -289,7 +290,7 @@ func (s *scanner) marked(st *procs.Stat) bool {
 	m := s.census.mark(&s.r, st.PID)
 	switch m.markState {
 	case marked:
-		if m.tree == s.p.tree {
+		if carries(m.tree, s.p.tree) {
 			return true
 		}
 		s.known.unmarked[st.PID] = st.Start
@@ -298,6 +299,17 @@ func (s *scanner) marked(st *procs.Stat) bool {
 	case executing:
 		s.doubt.exec = true
 	case unreadable:
+	}
+	return false
+}
+
+// carries tells whether a value of [MarkerVar] names the tree: the process's own, or
+// one that it is in.
+func carries(value, tree string) bool {
+	for own := range strings.SplitSeq(value, " ") {
+		if own == tree {
+			return true
+		}
 	}
 	return false
 }
