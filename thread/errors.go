@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 var (
@@ -23,8 +24,15 @@ type CloneError struct {
 }
 
 func (e *CloneError) Error() string {
-	return fmt.Sprintf("clone: value%s: %v: %s", e.Path, e.Type, e.Reason)
+	path := e.Path
+	if len(path) > mostPath {
+		path = strings.ToValidUTF8(path[:mostPath/2]+" … "+path[len(path)-mostPath/2:], "")
+	}
+	return fmt.Sprintf("clone: value%s: %v: %s", path, e.Type, e.Reason)
 }
+
+// mostPath is how much of a path is said, in bytes: one may be thousands of levels deep.
+const mostPath = 200
 
 // MessageError says that a message arrived that the receiver cannot read: Node's
 // messageerror. Between Go threads only [Receive] makes it, for a message of
