@@ -24,12 +24,14 @@ var deadly = []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM}
 type Life struct {
 	hookTime time.Duration
 	signals  chan os.Signal // never closed; read by listen
+	done     chan struct{}  // closed when the hooks have run
 
 	mu       sync.Mutex // guards the rest
 	hooks    []*func(code int)
 	uncaught []*func(v any, stack []byte)
 	handled  map[syscall.Signal]int // how many handlers there are
 	ending   bool
+	panicked bool // a goroutine has, and ends the process
 }
 
 // Main runs fn, and then ends the process with the code that it returns. It
@@ -55,7 +57,7 @@ func Main(fn func(*Life) int) {
 }
 
 func newLife() *Life {
-	l := &Life{hookTime: hookTime, signals: make(chan os.Signal, 16), handled: map[syscall.Signal]int{}}
+	l := &Life{hookTime: hookTime, signals: make(chan os.Signal, 16), handled: map[syscall.Signal]int{}, done: make(chan struct{})}
 	for _, sig := range deadly {
 		if !signal.Ignored(sig) { // nohup's is
 			signal.Notify(l.signals, sig)
@@ -96,7 +98,9 @@ func (l *Life) Go(fn func()) { go l.guard(fn) }
 func (l *Life) Exit(code int) {
 	if l.begin() {
 		l.runHooks(code)
-		os.Exit(code)
+		if !l.hasPanicked() {
+			os.Exit(code)
+		}
 	}
 	select {} // another is at it
 }
@@ -112,6 +116,7 @@ func (l *Life) begin() bool {
 
 // runHooks calls each hook. If one panics the others are called all the same.
 func (l *Life) runHooks(code int) {
+	defer close(l.done)
 	time.AfterFunc(l.hookTime, func() { os.Exit(code) })
 	l.runEach(code)
 }
@@ -153,6 +158,7 @@ func (l *Life) guard(fn func()) {
 		stack := debug.Stack()
 		l.mu.Lock()
 		told := slices.Clone(l.uncaught)
+		l.panicked = true
 		l.mu.Unlock()
 		defer panic(v) // whatever the hooks do
 		for _, fn := range told {
@@ -161,8 +167,15 @@ func (l *Life) guard(fn func()) {
 		if l.begin() {
 			l.runHooks(panicCode)
 		}
+		<-l.done // another may be at it
 	}()
 	fn()
+}
+
+func (l *Life) hasPanicked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.panicked
 }
 
 // listen ends the process on a signal for which there is no handler.
@@ -184,7 +197,9 @@ func (l *Life) die(sig syscall.Signal) {
 	signal.Reset(sig)
 	if l.begin() {
 		l.runHooks(bySignal + int(sig))
-		_ = sys.Raise(sig) // to oneself: it cannot fail
+		if !l.hasPanicked() {
+			_ = sys.Raise(sig) // to oneself: it cannot fail
+		}
 	}
 	select {}
 }

@@ -36,6 +36,16 @@ func live(args []string) int {
 			l.hookTime = 50 * time.Millisecond
 			l.OnExit(func(int) { select {} })
 		}
+		if args[0] == "panic beside a hook" {
+			told := make(chan struct{})
+			l.OnUncaught(func(any, []byte) { close(told) })
+			l.OnExit(func(int) {
+				l.Go(bad)
+				<-told
+				<-time.After(20 * time.Millisecond) // it has more to do
+				fmt.Println("done")
+			})
+		}
 		l.OnExit(func(code int) { fmt.Println("last", code) })
 		return end(l, args[0])
 	})
@@ -59,7 +69,7 @@ func end(l *Life, how string) int {
 	case "panic in a handler":
 		handle(l, "SIGUSR1", bad)
 		raise(syscall.SIGUSR1)
-	case "hook panics", "hook hangs":
+	case "hook panics", "hook hangs", "panic beside a hook":
 		return 6
 	case "handler":
 		remove := handle(l, "usr2", func() { fmt.Println("no more") })
@@ -108,6 +118,7 @@ func TestHooksRunOnceOnEveryWayOut(t *testing.T) {
 		{how: "panic in a goroutine", said: "up uncaught it went wrong true last 2 first 2", code: 2, trace: "process.bad"},
 		{how: "panic in a handler", said: "up uncaught it went wrong true last 2 first 2", code: 2, trace: "process.bad"},
 		{how: "hook panics", said: "last 6 first 6", code: 2, trace: "in a hook"},
+		{how: "panic beside a hook", said: "last 6 uncaught it went wrong true done first 6", code: 2, trace: "process.bad"},
 		{how: "hook hangs", said: "last 6", code: 6},
 		{how: "handler", said: "up asked to end last 5 first 5", code: 5},
 		{how: "handler removed", said: "up last 143 first 143", code: -1, signal: syscall.SIGTERM},
