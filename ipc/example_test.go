@@ -18,18 +18,23 @@ import (
 // pair returns both ends of a channel. A program gets its end from child.Fork or
 // process.Channel.
 func pair(s ipc.Serialization) (parent, child *ipc.Channel) {
+	a, b := conns(s)
+	return ipc.NewChannel(a), ipc.NewChannel(b)
+}
+
+func conns(s ipc.Serialization) (parent, child *ipc.Conn) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		panic(err)
 	}
-	var ends [2]*ipc.Channel
+	var ends [2]*ipc.Conn
 	for i, fd := range fds {
 		syscall.CloseOnExec(fd)
 		conn, err := ipc.NewConn(os.NewFile(uintptr(fd), "channel"), ipc.ConnOptions{Serialization: s})
 		if err != nil {
 			panic(err)
 		}
-		ends[i] = ipc.NewChannel(conn)
+		ends[i] = conn
 	}
 	return ends[0], ends[1]
 }
@@ -61,6 +66,34 @@ func ExampleChannel() {
 	parent.Disconnect(ctx)
 	// Output:
 	// {"sum":6} <nil>
+}
+
+// The layer below, for event loops: it never waits. Both ends are in one goroutine
+// here, which an event loop calls when a descriptor is readable or writable.
+func ExampleConn() {
+	parent, child := conns(ipc.JSON)
+	defer parent.Close()
+	defer child.Close()
+	frame, err := parent.AppendFrame(nil, []byte(`{"hello": "child"}`), nil)
+	if err != nil {
+		panic(err)
+	}
+	if err := parent.Send(frame, -1); err != nil {
+		panic(err)
+	}
+	for pending := true; pending; { // here at once: the channel is not full
+		if pending, err = parent.Flush(); err != nil {
+			panic(err)
+		}
+	}
+	err = child.Read(func(f *ipc.Frame) error {
+		fmt.Println(f.Kind, string(f.Data)) // the memory is the channel's
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// ordinary {"hello":"child"}
+	// <nil>
 }
 
 // A JSON text goes and comes without being decoded on the way.
