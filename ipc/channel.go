@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,12 +54,6 @@ const (
 	answerAck
 	answerNack
 )
-
-// batch gathers frames to be written at once.
-type batch struct {
-	bytes.Buffer
-	json *json.Encoder // writes to the buffer
-}
 
 // socketCount is about the sockets that one server of the peer accepted and sent us.
 type socketCount struct {
@@ -116,24 +109,6 @@ func (ch *Channel) Send(ctx context.Context, v any) error {
 // SendRaw sends the message that the JSON text message holds.
 func (ch *Channel) SendRaw(ctx context.Context, message []byte) error {
 	return ch.send(ctx, 0, func() error { return ch.appendRaw(message) })
-}
-
-// Post is Send for many messages: they are gathered, and written together when
-// there are [AtomicFrame] bytes of them, with the next Send or SendHandle, at
-// Flush or Disconnect, and before Receive waits for a message. As Send it waits
-// while the peer does not read.
-func (ch *Channel) Post(ctx context.Context, v any) error {
-	return ch.sendValue(ctx, AtomicFrame, v)
-}
-
-// PostRaw is Post for the message that the JSON text message holds.
-func (ch *Channel) PostRaw(ctx context.Context, message []byte) error {
-	return ch.send(ctx, AtomicFrame, func() error { return ch.appendRaw(message) })
-}
-
-// Flush writes what was posted. It returns once the kernel has it.
-func (ch *Channel) Flush(ctx context.Context) error {
-	return ch.send(ctx, 0, func() error { return nil })
 }
 
 // sendValue has the codec write v first, if there is one: others may send meanwhile.
@@ -223,27 +198,14 @@ func (ch *Channel) writeBatch(ctx context.Context) error {
 	return ch.flushed(ctx)
 }
 
-// reset empties the batch, and gives back the memory of a long message.
-func (b *batch) reset() {
-	if b.Cap() > 4*AtomicFrame {
-		b.Buffer = bytes.Buffer{}
-	}
-	b.Reset()
-}
-
-// flushPosted writes what was posted, as far as it goes, unless somebody sends.
-func (ch *Channel) flushPosted() {
+// trySend takes the turn of a sender if nobody has it.
+func (ch *Channel) trySend() bool {
 	select {
 	case ch.sending <- struct{}{}:
+		return true
 	default:
-		return
+		return false
 	}
-	if ch.batch.Len() > 0 && ch.mayWrite() && ch.conn.Queued() < ch.conn.options.MaxQueue {
-		_, _ = ch.conn.sendChecked(ch.batch.Bytes()) // that the peer is gone is found by reading
-		ch.batch.reset()
-		ch.flushSoon()
-	}
-	ch.endSend()
 }
 
 // SendHandle sends v and with it the socket of h, and waits until the peer has
@@ -321,9 +283,7 @@ func (ch *Channel) setAnswer(a answerState) {
 // beginSend waits for its turn, and for the answer to a handle whose sender went
 // away before it came.
 func (ch *Channel) beginSend(ctx context.Context) error {
-	select {
-	case ch.sending <- struct{}{}:
-	default:
+	if !ch.trySend() {
 		select {
 		case ch.sending <- struct{}{}:
 		case <-ctx.Done():
@@ -340,7 +300,12 @@ func (ch *Channel) beginSend(ctx context.Context) error {
 	return nil
 }
 
-func (ch *Channel) endSend() { <-ch.sending }
+func (ch *Channel) endSend() {
+	<-ch.sending
+	if ch.batch.owed.Load() {
+		ch.flushPosted()
+	}
+}
 
 // mayWrite tells that nothing stands in a sender's way.
 func (ch *Channel) mayWrite() bool {
@@ -391,6 +356,9 @@ func (ch *Channel) flush() {
 			ch.writing = false
 			ch.wakeLocked()
 			ch.mu.Unlock()
+			if err == nil && ch.batch.owed.Load() {
+				ch.flushPosted()
+			}
 			ch.file.SetReadDeadline(past) // whoever reads while waiting for this
 			return
 		}

@@ -490,6 +490,71 @@ func TestChannelSurvivesAValue(t *testing.T) {
 	}
 }
 
+// What was posted goes before its sender waits for a message, also when another is
+// in the midst of posting, or of writing a message longer than the queue.
+func TestPostedGoesBeforeReceive(t *testing.T) {
+	for _, how := range []string{"another posts", "another has left much"} {
+		t.Run(how, func(t *testing.T) {
+			a, b := channels(t, ConnOptions{MaxQueue: 1 << 20})
+			ctx := deadline(t)
+			if err := a.Post(ctx, "posted"); err != nil {
+				t.Fatal(err)
+			}
+			posting, goOn := make(chan struct{}), make(chan struct{})
+			var others sync.WaitGroup
+			want := 2
+			if how == "another posts" {
+				others.Go(func() {
+					if err := a.Post(ctx, slow{posting, goOn}); err != nil {
+						t.Error(err)
+					}
+				})
+				<-posting
+			} else {
+				want = 3
+				soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+				defer cancel()
+				if err := a.Send(soon, strings.Repeat("x", 2<<20)); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatal(err)
+				}
+				if err := a.Post(ctx, "posted then"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			received := make(chan error, 1)
+			go func() {
+				_, err := a.Receive(ctx)
+				received <- err
+			}()
+			for !a.batch.owed.Load() && ctx.Err() == nil { // until it has found that it cannot
+				runtime.Gosched()
+			}
+			close(goOn)
+			others.Wait()
+			for range want {
+				if _, err := b.Receive(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := b.Send(ctx, "answer"); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-received; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// slow takes until it is told to go on to be encoded.
+type slow struct{ encoding, goOn chan struct{} }
+
+func (s slow) MarshalJSON() ([]byte, error) {
+	close(s.encoding)
+	<-s.goOn
+	return []byte("1"), nil
+}
+
 // What could not be written since the peer has gone is not flushed, though nothing
 // failed to be written.
 func TestFlushAfterTheEnd(t *testing.T) {
