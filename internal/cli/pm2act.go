@@ -39,17 +39,26 @@ func pm2Start(ctx context.Context, c *command, o operands) error {
 	if len(o.args) == 0 {
 		o.args = []string{defaultConfig}
 	}
+	var served api.Service // with --no-daemon, the daemon that is there all the same
 	if c.values.on("no-daemon") {
-		return runRuntime(ctx, c, o)
+		if served, err = c.daemon.Connect(ctx); fault.CodeOf(err) == fault.Unavailable {
+			return runRuntime(ctx, c, o)
+		} else if err != nil {
+			return err
+		}
 	}
 	if c.values.on("write") {
 		if err := c.writeApps(o.args, opts); err != nil {
 			return err
 		}
 	}
-	return c.each(ctx, o.args, spec.Restarting, "started", func(svc api.Service, word string) (event.Outcome, error) {
+	err = c.each(ctx, o.args, spec.Restarting, "started", func(svc api.Service, word string) (event.Outcome, error) {
 		return svc.Start(ctx, spec.Start{Word: word, Options: opts, Force: c.values.on("force"), Caller: c.pm2Caller()})
 	})
+	if err == nil && served != nil {
+		err = c.followAll(ctx, served)
+	}
+	return err
 }
 
 // pm2Caller is the caller with the environment that PM2 would give its apps.

@@ -154,7 +154,7 @@ const (
 )
 
 func runRuntime(ctx context.Context, c *command, o operands) error {
-	if c.env("PM2_RUNTIME_DEBUG") != "" && len(o.args) > 0 {
+	if c.env("PM2_RUNTIME_DEBUG") != "" && len(o.args) > 0 && !c.values.on("no-daemon") {
 		return pm2Start(ctx, c, o)
 	}
 	s, err := c.pm2Starting(ctx, o, nil)
@@ -184,6 +184,9 @@ func runRuntime(ctx context.Context, c *command, o operands) error {
 	}
 	if c.values.on("no-auto-exit") {
 		m.look = func(event.Snapshot) (time.Duration, bool) { return 0, false }
+	}
+	if c.values.on("no-daemon") && !c.values.on("json") && !c.values.on("format") {
+		return c.stand(ctx, c.noDaemon(s, &m), m)
 	}
 	return c.stand(ctx, c.runtimeConsole(s), m)
 }

@@ -33,6 +33,7 @@ type side struct {
 	known   map[string]string
 	seen    int    // records of the apps that were told already
 	answer  string // what the next command line reads
+	modules *registry
 	port    string // one that was free
 }
 
@@ -184,6 +185,9 @@ func (s *side) line(line string) []string {
 		return nil
 	case "ask":
 		return s.ask(words[1], s.path(words[2]), words[3:])
+	case "publish": // a module's folder, as another version of mymod
+		s.modules.set(s.t, filepath.Join("testdata/modules", words[1]), "mymod", words[2])
+		return nil
 	case "fake":
 		s.fake(words[1:])
 		return nil

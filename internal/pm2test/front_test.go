@@ -27,6 +27,7 @@ var fronts = []struct {
 	then  string
 	sig   syscall.Signal
 	only  string // facts that begin so are compared; "" for all
+	but   string // an expression for those that are not; "" for none
 }{
 	{line: "pm2-runtime ok.js -- a b", until: []string{"tick"}, sig: syscall.SIGTERM},
 	{line: "pm2-runtime start ok.js", until: []string{"tick"}, sig: syscall.SIGINT},
@@ -38,6 +39,7 @@ var fronts = []struct {
 	{line: "pm2-runtime ok.js --output out.log --error err.log", until: []string{"tick"}, sig: syscall.SIGTERM},
 	{line: "pm2-runtime ok.js --no-color", until: []string{"tick"}, sig: syscall.SIGHUP, only: "ended"}, // PM2 leaves its apps alone then
 	{line: "pm2-runtime --no-autorestart seven.js"},
+	{line: "pm2 start ok.js --no-daemon", until: []string{`\d 0\|ok +\| tick`}, sig: syscall.SIGINT, but: whileEnding},
 	{line: "pm2-runtime -V"},
 	{line: "pm2-runtime"},
 	{line: "pm2-docker -V"},
@@ -48,6 +50,10 @@ var fronts = []struct {
 	{line: "pm2-dev -V"},
 	{line: "pm2-dev"},
 }
+
+// whileEnding are facts of the end, which with --no-daemon PM2 comes to by dying of the
+// signal; and what it says of itself, and the list.
+const whileEnding = `^ended|Stopping app|exited with|successfully|pm2 launched|[│├┌└]|Launching`
 
 // liveFronts are run against PM2 itself each time.
 var liveFronts = []string{"pm2-runtime ok.js -- a b", "pm2-dev ok.js"}
@@ -149,7 +155,7 @@ func playFront(t *testing.T, pm2 []string, at int) []string {
 		}
 	}
 	facts = slices.DeleteFunc(facts, func(fact string) bool {
-		return !strings.HasPrefix(fact, f.only) || strings.HasPrefix(fact, "err tend: ")
+		return !strings.HasPrefix(fact, f.only) || f.but != "" && regexp.MustCompile(f.but).MatchString(fact) || strings.HasPrefix(fact, "err tend: ")
 	})
 	slices.Sort(facts)
 	return slices.Compact(facts)
@@ -176,7 +182,7 @@ func (s *side) strays() {
 }
 
 var (
-	frontTimes = regexp.MustCompile(`\d{4}-\d\d-\d\d[-T ]\d\d:\d\d:\d\d(\.\d+)?([+-]\d{4}|Z)?`)
+	frontTimes = regexp.MustCompile(`\d{4}-\d\d-\d\d[-T ]\d\d:\d\d:\d\d(\.\d+)?([+-]\d{4}|Z)?|\b\d\d:\d\d:\d\d\b`)
 	// frontLog are the lines of PM2's log that tend has, too.
 	frontLog = regexp.MustCompile(`PM2 log: (App \[.* (starting in|online|exited)|Stopping app|0 application|Launching|PM2 successfully)`)
 )

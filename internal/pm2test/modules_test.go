@@ -85,6 +85,7 @@ func (s *side) serveModules() *registry {
 	s.t.Helper()
 	proctest.Program(s.t, "npm")
 	r := &registry{}
+	s.modules = r
 	r.set(s.t, "testdata/modules/mymod", "mymod", "1.2.3")
 	server := httptest.NewServer(r)
 	s.t.Cleanup(server.Close)

@@ -43,7 +43,7 @@ func TestAsPM2(t *testing.T) {
 				golden := filepath.Join("testdata", name+".golden")
 				play := func(argv []string) []block {
 					s := newSide(t, argv)
-					if name == modulesScript {
+					if name == modulesScript || name == "safe" {
 						s.serveModules()
 					}
 					return s.play(string(text))
