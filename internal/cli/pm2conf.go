@@ -137,6 +137,16 @@ func storedEnv(conf *pm2.Object, app string) map[string]string {
 	return env
 }
 
+// pm2Conf prints all, whatever is asked for, as PM2 does.
+func pm2Conf(ctx context.Context, c *command, _ operands) error { return pm2Get(ctx, c, operands{}) }
+
+func pm2Config(ctx context.Context, c *command, o operands) error {
+	if len(o.args) > 1 {
+		return pm2Set(ctx, c, o)
+	}
+	return pm2Get(ctx, c, o)
+}
+
 func pm2Get(_ context.Context, c *command, o operands) error {
 	conf, err := c.moduleHome().Conf()
 	if err != nil {

@@ -178,8 +178,16 @@ var pm2ConfVerbs = []verb{
 		topics: []topic{general}, run: pm2Multiset,
 	},
 	{
-		use: "get [KEY]", aliases: []string{"conf", "config"}, short: "print a stored value, or all", most: -1,
+		use: "get [KEY]", short: "print a stored value, or all", most: -1,
 		topics: []topic{general}, run: pm2Get, asks: true,
+	},
+	{
+		use: "conf", short: "print all stored values", most: -1,
+		topics: []topic{general}, run: pm2Conf, asks: true,
+	},
+	{
+		use: "config KEY [VALUE]", short: "print a stored value, or store one", least: 1, most: -1,
+		topics: []topic{general}, run: pm2Config,
 	},
 	{
 		use: "unset KEY|all", short: "forget a stored value", least: 1, most: -1,
