@@ -36,6 +36,9 @@ func pm2Start(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
+	if c.values.on("container") {
+		return c.startContainer(ctx, o)
+	}
 	if len(o.args) == 0 {
 		o.args = []string{defaultConfig}
 	}

@@ -141,6 +141,12 @@ func pm2Flags() []flagSpec {
 // pm2Usages are of options that tend has not, or has for something else.
 var pm2Usages = map[string]string{
 	"env":          "which section of a configuration file counts",
+	"container":    "build an image of the app with Docker, and run it",
+	"dist":         "with --container: the app is in the image, which --image-name calls",
+	"image-name":   "with --container: how the image is called",
+	"node-version": "with --container: which image of Node it is made from",
+	"fresh":        "with --container: build it from the beginning",
+	"dockerdaemon": "with --container: run it in the background",
 	"npm":          "have npm publish it",
 	"log":          "file that gets both outputs besides; NAME.log without a value",
 	"log-type":     "json: an object a line",
@@ -207,12 +213,6 @@ func (c *command) pm2Options(o operands) (spec.Options, error) {
 
 // unmade is an error for an option that tend does not know what to do with yet.
 func (c *command) unmade() error {
-	if c.values.on("container") {
-		return &fault.Error{
-			Code: fault.Unsupported, Field: "--container", Message: "no images are built here; nothing was changed",
-			Remedy: "Write a Dockerfile whose command is pm2-runtime, and: docker build",
-		}
-	}
 	for _, f := range pm2FlagList {
 		known := f.shown != "" || f.ignored || slices.Contains(pm2Own, f.name) ||
 			slices.ContainsFunc(flagSpecs, func(s flagSpec) bool { return s.name == f.name })
@@ -228,4 +228,4 @@ func (c *command) unmade() error {
 }
 
 // pm2Own are options that only the name of pm2 has, and that do something.
-var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight", "write", "no-daemon", "npm"}
+var pm2Own = []string{"log", "log-type", "pid", "no-autostart", "user", "hp", "service-name", "attach", "format", "timestamp", "highlight", "write", "no-daemon", "npm", "container"}

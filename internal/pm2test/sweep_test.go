@@ -23,7 +23,6 @@ var undriven = map[string]string{
 	"module:install module:uninstall updatePM2": "other names of what is driven",
 	"module:update":                     "PM2 has it for its own registry; see TestModulesFromFolders",
 	"--tarball --install --docker --v1": "PM2 needs its own registry for them, or Docker",
-	"--container":                       "refused: see docs/pm2-differences.md",
 	"--write --help":                    "by their short forms",
 }
 
