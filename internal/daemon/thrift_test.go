@@ -28,7 +28,7 @@ func TestThrift(t *testing.T) {
 			if got := percent(); got != busyGarbage {
 				t.Errorf("while it is used: %d %%", got)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			if got := percent(); got != idleGarbage {
 				t.Errorf("when it was not used for %v: %d %%", settle, got)
