@@ -86,6 +86,24 @@ func runRollback(ctx context.Context, c *command, o operands) error {
 // canaryTime is how long canaries are watched when nothing is said.
 const canaryTime = 30 * time.Second
 
+// sentence is how long what may be refused goes on without a word.
+const sentence = 200 * time.Millisecond
+
+// after does something after a while, unless cancel is called before. When that
+// returns it is done, or will not be.
+func after(d time.Duration, do func()) (cancel func()) {
+	done := make(chan struct{})
+	t := time.AfterFunc(d, func() {
+		defer close(done)
+		do()
+	})
+	return func() {
+		if !t.Stop() {
+			<-done
+		}
+	}
+}
+
 // roll reloads each operand as req has it, by the flags that say how.
 func (c *command) roll(ctx context.Context, o operands, verb, past string, req spec.Act) error {
 	if n := c.values.number("parallel"); n != nil {
@@ -129,10 +147,14 @@ func (c *command) roll(ctx context.Context, o operands, verb, past string, req s
 			continue
 		}
 		req.Target = target
+		told := func() {}
 		if req.Canary > 0 {
-			c.say("%s\n", c.paint(dim, fmt.Sprintf("%s: %d of the new generation beside the old one for %v …", clean(target), req.Canary, req.For)))
+			told = after(sentence, func() {
+				c.say("%s\n", c.paint(dim, fmt.Sprintf("%s: %d of the new generation beside the old one for %v …", clean(target), req.Canary, req.For)))
+			})
 		}
 		out, err := do(ctx, req)
+		told()
 		c.tell(past, out)
 		if err != nil {
 			return err
