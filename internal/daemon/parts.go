@@ -42,6 +42,7 @@ type parts struct {
 	logs       *logs.Store
 	buffer     *os.File // of logs; nil for none
 	messages   *os.File // that processes sent lately; nil for none
+	spare      *os.File // of the state; nil for none
 	primary    *cluster.Primary
 	runner     *runner.Runner
 	watcher    *watch.Watcher
@@ -97,16 +98,16 @@ func newParts(g ground) (*parts, error) {
 // inherit opens the state and the memory of the logs, and returns what else a
 // former daemon left.
 func (p *parts) inherit(g ground) (left, error) {
-	var err error
-	if p.state, err = state.Open(g.home, state.Options{OnError: func(err error) { g.log.Print(err) }}); err != nil {
-		return left{}, err
+	l, err := retrieve(g.link, p.exits)
+	if err != nil {
+		return l, err
+	}
+	p.spare = memory(g.link, spare, l.spare, g.log)
+	if p.state, err = state.Open(g.home, state.Options{OnError: func(err error) { g.log.Print(err) }, Spare: p.spare}); err != nil {
+		return l, err
 	}
 	for _, note := range p.state.Notes() {
 		g.log.Print(note)
-	}
-	l, err := retrieve(g.link, p.exits)
-	if err != nil {
-		return l, errors.Join(err, p.state.Close())
 	}
 	p.buffer = memory(g.link, buffer, l.buffer, g.log)
 	return l, nil
@@ -155,6 +156,7 @@ type left struct {
 	lives     []runner.Held
 	buffer    *os.File // of the logs, nil for none
 	messages  *os.File // likewise
+	spare     *os.File // of the state, likewise
 }
 
 // lasting is memory that outlives this process.
@@ -167,6 +169,7 @@ type lasting struct {
 var (
 	buffer   = lasting{"logs/buffer", logs.NewBuffer, "log lines are lost"}
 	messages = lasting{"supervisor/messages", supervisor.NewRecent, "who watches misses messages"}
+	spare    = lasting{"state/spare", state.NewSpare, "changes that a full disk refuses are forgotten"}
 )
 
 // memory is a former daemon's, or new. Nil if it is not to be had: that costs the
@@ -224,6 +227,8 @@ func retrieve(link *Link, e *exits) (l left, err error) {
 			l.buffer = entry.File
 		case entry.Name == messages.name:
 			l.messages = entry.File
+		case entry.Name == spare.name:
+			l.spare = entry.File
 		case cluster.Takes(entry.Name):
 			l.listeners = append(l.listeners, cluster.Held{Name: entry.Name, File: entry.File, Meta: entry.Meta})
 		case runner.Takes(entry.Name):
@@ -248,7 +253,7 @@ func (p *parts) close() {
 	if p.state != nil {
 		err = p.state.Close()
 	}
-	for _, f := range []*os.File{p.buffer, p.messages} {
+	for _, f := range []*os.File{p.buffer, p.messages, p.spare} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
 		}

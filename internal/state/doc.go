@@ -17,5 +17,6 @@
 //
 // When the disk is full, or refuses, the old files stay as they are and the map
 // goes on in memory; with each later change it is tried again, not more often
-// than once a second, to write all of it anew.
+// than once a second, to write all of it anew. With a [Options].Spare that is kept
+// elsewhere, it outlives this process all the same.
 package state

@@ -25,7 +25,12 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, 0)
 	told := 0
-	s, err := state.Open(dir, state.Options{OnError: func(error) { told++ }})
+	spare, err := state.NewSpare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spare.Close()
+	s, err := state.Open(dir, state.Options{OnError: func(error) { told++ }, Spare: spare})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +51,24 @@ func TestFullDisk(t *testing.T) {
 	} else {
 		other.Close()
 	}
+	// The next process has what could not be written, and so has the one after it.
+	for range 2 {
+		other, err := state.Open(dir, state.Options{Spare: spare})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(other.Found()); n != 21 || len(other.Notes()) != 1 {
+			t.Errorf("the next one found %d values, %q", n, other.Notes())
+		}
+	}
+	// Not where somebody else wrote the files since.
+	elsewhere := copyOf(t, dir)
+	os.Remove(filepath.Join(elsewhere, "state.json"))
+	if other, err := state.Open(elsewhere, state.Options{Spare: spare}); err != nil || len(other.Found()) > 0 {
+		t.Errorf("of other files: %v, %v", other.Found(), err)
+	} else {
+		other.Close()
+	}
 	for i := range 20 {
 		s.Delete("b" + strconv.Itoa(i))
 	}
@@ -55,6 +78,9 @@ func TestFullDisk(t *testing.T) {
 		t.Error(err)
 	}
 	shut(t, s)
+	if info, err := spare.Stat(); err != nil || info.Size() > 0 {
+		t.Errorf("left in memory: %v, %v", info, err)
+	}
 	s = open(t, dir)
 	defer shut(t, s)
 	if string(s.Found()["a"]) != "2" || len(s.Found()) != 1 {

@@ -37,6 +37,11 @@ type Options struct {
 	// OnError is told once when the state cannot be written, and again only after
 	// it could be meanwhile. It may be called from any goroutine; nil ignores.
 	OnError func(error)
+
+	// Spare has all values while the files cannot: see [NewSpare]. Who keeps it beyond
+	// the end of this process gives it to the next Open of dir, which finds what was
+	// put last. It stays the caller's; nil is none.
+	Spare *os.File
 }
 
 // Store is the map and its files. Its methods may be called from any goroutine.
@@ -73,6 +78,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.load(); err != nil {
 		return nil, err
 	}
+	s.loadSpare()
 	s.found = maps.Clone(s.values)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,6 +256,8 @@ func (s *Store) appendLocked(line []byte) {
 	if s.journal == nil {
 		if !time.Now().Before(s.retryAt) {
 			s.rewriteLocked()
+		} else {
+			s.spareLocked()
 		}
 		return
 	}
@@ -279,6 +287,9 @@ func (s *Store) failLocked(err error) {
 	first := s.failed == nil
 	s.failed = fmt.Errorf("keep the state in %s: %w", s.dir, err)
 	s.retryAt = time.Now().Add(retryAfter)
+	if s.journal == nil {
+		s.spareLocked()
+	}
 	if first && s.o.OnError != nil {
 		s.o.OnError(s.failed)
 	}
@@ -299,6 +310,7 @@ func (s *Store) rewriteLocked() {
 		return
 	}
 	s.failed, s.synced = nil, s.version
+	s.emptySpareLocked()
 }
 
 // writeSnapshot writes all beside the snapshot there is, and puts it in its place.
