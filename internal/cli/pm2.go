@@ -32,7 +32,7 @@ func RunPM2(ctx context.Context, args []string, stdio IO, p PM2) int {
 
 func pm2Dialect() *dialect {
 	return &dialect{
-		name: pm2.Name, verbs: [][]verb{pm2ActingVerbs, pm2ReadingVerbs, pm2DaemonVerbs, pm2ModuleVerbs, pm2CodeVerbs, pm2ConfVerbs, pm2StartupVerbs, pm2CompletionVerbs, pm2SmallVerbs, pm2PublishVerbs, pm2ProfileVerbs, pm2OtherVerbs}, flags: pm2Flags(),
+		name: pm2.Name, verbs: [][]verb{pm2ActingVerbs, pm2ReadingVerbs, pm2DaemonVerbs, pm2ModuleVerbs, pm2CodeVerbs, pm2ConfVerbs, pm2StartupVerbs, pm2CompletionVerbs, pm2SmallVerbs, pm2PublishVerbs, pm2CreateVerbs, pm2ProfileVerbs, pm2OtherVerbs}, flags: pm2Flags(),
 		marks:   marks{"[PM2]", "[PM2]", "[PM2][WARN]", "[PM2][ERROR]"},
 		prepare: preparePM2, reword: rewordPM2, misused: misusedPM2, overview: pm2Overview, list: listPM2,
 		bare: func(c *command, _ *cobra.Command) error {

@@ -44,7 +44,6 @@ var pm2SmallVerbs = append([]verb{
 // refused are commands of PM2 for which there is nothing to do here, why, and what
 // to do instead.
 var refused = []struct{ use, why, remedy string }{
-	{"create", "there are no sample projects within", "pm2 init writes a configuration, pm2 module:generate a module."},
 	{"autoinstall", "no packages are chosen and installed for you", "Install those that you want: pm2 install MODULE"},
 	{"deepUpdate", "tend does not come from npm", "Install a newer tend, and then: pm2 update"},
 	{"install-otel", "nothing is put into your apps to trace them", "Add OpenTelemetry to the app, as its documentation says."},
