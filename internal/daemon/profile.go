@@ -53,5 +53,6 @@ func measure(ctx context.Context, req api.ProfileRequest, data *bytes.Buffer) er
 		return nil
 	}
 	runtime.GC() // the profile is of the last one
-	return pprof.WriteHeapProfile(data)
+	_, err := data.Write(heapProfile())
+	return err
 }
