@@ -259,8 +259,8 @@ func TestServeAhead(t *testing.T) {
 func TestKillsAmongShortTasks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ran")
 	touch(t, path)
-	p := open(t, silent(), Options{Size: 2, Queue: 2000})
-	const tasks, kills = 2000, 10
+	p := open(t, silent(), Options{Size: 2, Queue: 1000})
+	const tasks, kills = 1000, 10
 	var all []Future[int]
 	for i := range tasks {
 		all = append(all, submitted(t, p, mark, marked{path, i}))
