@@ -21,14 +21,15 @@ func TestCreate(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get("http://127.0.0.1:" + s.port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if text, err := io.ReadAll(answer.Body); err != nil || !strings.HasPrefix(string(text), "hello") {
-		t.Errorf("%q, %v", text, err)
-	}
+	s.eventually("an answer", func() bool { // as PM2, it is up before it listens
+		answer, err := client.Get("http://127.0.0.1:" + s.port)
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		return err == nil && strings.HasPrefix(string(text), "hello")
+	})
 	if ids := s.pm2("id", "API").out; strings.TrimSpace(ids) != "[ 0, 1, 2, 3 ]" {
 		t.Errorf("ids %s", ids)
 	}

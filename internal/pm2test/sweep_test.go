@@ -12,6 +12,7 @@ import (
 
 // undriven are commands and options that no script has both programs carry out, and why.
 var undriven = map[string]string{
+	"daemon":                                         "tend's own, for the unit of startup",
 	"attach monit imonit dashboard dash":             "they need a terminal, and somebody before it",
 	"startup unstartup logrotate":                    "PM2 would write into /etc of this machine; the files are tested for themselves",
 	"login logout open plus register":                "PM2 asks its vendor's service",
