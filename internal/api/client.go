@@ -95,19 +95,21 @@ func (c *Client) Ping(ctx context.Context) (out event.Info, err error) {
 
 func (c *Client) List(ctx context.Context, q event.Query) (out event.Snapshot, err error) {
 	values := url.Values{}
-	if q.Usage {
-		values.Set("usage", "true")
+	for name, asked := range map[string]bool{"usage": q.Usage, "metrics": q.Metrics, "brief": q.Brief, "specs": q.Specs, "table": q.Table} {
+		if asked {
+			values.Set(name, "true")
+		}
 	}
-	if q.Metrics {
-		values.Set("metrics", "true")
-	}
-	if q.Brief {
-		values.Set("brief", "true")
-	}
-	if q.Specs {
-		values.Set("specs", "true")
+	if q.Table {
+		var t event.Table
+		err := c.get(ctx, "list", values, &t)
+		return t.Snapshot(), err
 	}
 	return out, c.get(ctx, "list", values, &out)
+}
+
+func (c *Client) Jlist(ctx context.Context, form Form) (out json.RawMessage, err error) {
+	return out, c.get(ctx, "jlist", url.Values{"form": {string(form)}}, &out)
 }
 
 func (c *Client) Start(ctx context.Context, req spec.Start) (out event.Outcome, err error) {
@@ -247,6 +249,10 @@ func (c *Client) exchange(ctx context.Context, path string, q url.Values, body [
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return c.brokenFault(ctx, err)
+	}
+	if raw, ok := out.(*json.RawMessage); ok {
+		*raw = data
+		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
 		return fmt.Errorf("read answer to %s: %w", path, err)

@@ -14,11 +14,13 @@ import (
 
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
+	"github.com/tendproc/tend/internal/pm2"
 )
 
 // responses gives what each path answers; streams, one line of it.
 var responses = map[string]func() any{
 	"ping": func() any { return new(event.Info) }, "list": func() any { return new(event.Snapshot) },
+	"jlist": func() any { return new([]*pm2.Object) },
 	"start": newOutcome, "restart": newOutcome, "reload": newOutcome, "rollback": newOutcome, "stop": newOutcome, "delete": newOutcome,
 	"reset": newOutcome, "annotate": newOutcome, "scale": newOutcome, "signal": newOutcome,
 	"write": newNothing, "message": newNothing, "flush": newNothing, "reopen": newNothing, "kill": newNothing,

@@ -106,6 +106,9 @@ func bodyTooLarge() error {
 // encode is json.Marshal and a newline, without escaping <, > and &: messages
 // of apps shall pass as they are.
 func encode(v any) ([]byte, error) {
+	if text, ok := v.(json.RawMessage); ok {
+		return text, nil
+	}
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)

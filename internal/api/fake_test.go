@@ -99,6 +99,11 @@ func (f *fake) List(_ context.Context, q event.Query) (event.Snapshot, error) {
 	return sampleSnapshot(), nil
 }
 
+func (f *fake) Jlist(_ context.Context, form api.Form) (json.RawMessage, error) {
+	f.note("jlist %s", form)
+	return json.RawMessage("[ {} ]\n"), nil
+}
+
 func (f *fake) Start(ctx context.Context, req spec.Start) (event.Outcome, error) {
 	data, _ := json.Marshal(req)
 	f.note("start %s", data)

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +33,21 @@ var answers = map[string]answer{
 		if err != nil {
 			return nil, err
 		}
-		return s.svc.List(r.Context(), q)
+		snap, err := s.svc.List(r.Context(), q)
+		if q.Table && err == nil {
+			return snap.Table(), nil
+		}
+		return snap, err
+	},
+	"jlist": func(s *Server, r *http.Request, _ any) (any, error) {
+		if err := onlyQuery(r.URL.Query(), "form"); err != nil {
+			return nil, err
+		}
+		form := cmp.Or(Form(r.URL.Query().Get("form")), OwnForm)
+		if form != OwnForm && form != PM2Form {
+			return nil, queryFault("form", `want "tend" or "pm2"`)
+		}
+		return s.svc.Jlist(r.Context(), form)
 	},
 	"start": func(s *Server, r *http.Request, body any) (any, error) {
 		return s.svc.Start(r.Context(), *body.(*spec.Start))
@@ -199,6 +216,7 @@ func (s *Server) reply(w http.ResponseWriter, status int, v any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(status)
 	// A client that is gone loses only its answer.
 	_, _ = w.Write(data)
@@ -314,20 +332,16 @@ func queryFault(name, message string) error {
 }
 
 func listQuery(q url.Values) (out event.Query, err error) {
-	if err := onlyQuery(q, "usage", "metrics", "brief", "specs"); err != nil {
+	known := map[string]*bool{"usage": &out.Usage, "metrics": &out.Metrics, "brief": &out.Brief, "specs": &out.Specs, "table": &out.Table}
+	if err := onlyQuery(q, slices.Collect(maps.Keys(known))...); err != nil {
 		return out, err
 	}
-	if out.Usage, err = boolQuery(q, "usage"); err != nil {
-		return out, err
+	for name, to := range known {
+		if *to, err = boolQuery(q, name); err != nil {
+			return out, err
+		}
 	}
-	if out.Metrics, err = boolQuery(q, "metrics"); err != nil {
-		return out, err
-	}
-	if out.Brief, err = boolQuery(q, "brief"); err != nil {
-		return out, err
-	}
-	out.Specs, err = boolQuery(q, "specs")
-	return out, err
+	return out, nil
 }
 
 func logsQuery(q url.Values) (req LogsRequest, err error) {

@@ -40,6 +40,7 @@ type route struct {
 var routes = [...]route{
 	{http.MethodGet, "ping", false},
 	{http.MethodGet, "list", false},
+	{http.MethodGet, "jlist", false},
 	{http.MethodPost, "start", false},
 	{http.MethodPost, "restart", false},
 	{http.MethodPost, "reload", false},

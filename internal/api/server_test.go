@@ -131,6 +131,7 @@ func TestBadRequests(t *testing.T) {
 		{"bad number", get("/v1/logs?lines=-3"), 400, fault.Invalid, "lines"},
 		{"bad stream", get("/v1/logs?stream=both"), 400, fault.Invalid, "stream"},
 		{"bad bool", get("/v1/list?usage=maybe"), 400, fault.Invalid, "usage"},
+		{"bad form", get("/v1/jlist?form=yaml"), 400, fault.Invalid, "form"},
 		{"query on watch", get("/v1/watch?x=1"), 400, fault.Invalid, "x"},
 		{"wrong method", get("/v1/stop"), 501, fault.Unsupported, ""},
 		{"unknown path", get("/v1/fly"), 501, fault.Unsupported, ""},

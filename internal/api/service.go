@@ -26,6 +26,9 @@ type Service interface {
 	// List returns all state, as far as q asks for it.
 	List(ctx context.Context, q event.Query) (event.Snapshot, error)
 
+	// Jlist is the list as jlist prints it, asked for usage and metrics: one line of JSON.
+	Jlist(ctx context.Context, form Form) (json.RawMessage, error)
+
 	// Start, Restart, Reload and Rollback return once every instance is up, or with the
 	// first one's reason, fault.StartFailed and its last log lines.
 	Start(ctx context.Context, req spec.Start) (event.Outcome, error)
@@ -89,6 +92,14 @@ type ProfileRequest struct {
 type Profile struct {
 	Data []byte `json:"data"`
 }
+
+// Form is the form of a record in a jlist.
+type Form string
+
+const (
+	OwnForm Form = "tend" // what scripts made for PM2 read, and more
+	PM2Form Form = "pm2"  // PM2's, key by key
+)
 
 // LogsRequest selects log lines.
 type LogsRequest struct {

@@ -25,7 +25,15 @@ func contract(t *testing.T, s api.Service, f *fake) {
 			list, err := s.List(t.Context(), q)
 			same(t, "list", list, sampleSnapshot(), err)
 		}
-		asked(t, f, "ping", "list true false false", "list false true false", "list false false true", "list false false false")
+		table, err := s.List(t.Context(), event.Query{Usage: true, Table: true})
+		want := sampleSnapshot()
+		same(t, "table", table.Table(), want.Table(), err)
+		for _, form := range []api.Form{api.OwnForm, api.PM2Form} {
+			text, err := s.Jlist(t.Context(), form)
+			same(t, "jlist", string(text), "[ {} ]\n", err)
+		}
+		asked(t, f, "ping", "list true false false", "list false true false", "list false false true", "list false false false",
+			"list true false false", "jlist tend", "jlist pm2")
 	})
 	t.Run("commands", func(t *testing.T) { commands(t, s, f) })
 	t.Run("errors", func(t *testing.T) { commandErrors(t, s) })

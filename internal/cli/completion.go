@@ -137,14 +137,11 @@ func (c *command) flagsOf(v *verb) (names []string) {
 	return names
 }
 
-// fixedWords are operands in a usage that stand for themselves.
-var fixedWords = regexp.MustCompile(`\b[a-z][a-z0-9]+\b`)
-
 // operandsOf are the words that v's usage names, and the apps there are where it
 // takes them.
 func (c *command) operandsOf(ctx context.Context, v *verb) []string {
 	usage := strings.TrimPrefix(v.use, v.name())
-	may := fixedWords.FindAllString(usage, -1)
+	may := regexp.MustCompile(`\b[a-z][a-z0-9]+\b`).FindAllString(usage, -1) // they stand for themselves
 	if !strings.Contains(usage, "NAME") && !strings.Contains(usage, "ID") {
 		return may
 	}

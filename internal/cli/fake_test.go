@@ -12,6 +12,7 @@ import (
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/lifecycle"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
 )
 
@@ -175,7 +176,17 @@ func (f *fakeService) Upgrade(_ context.Context, path string) error {
 	return &fault.Error{Code: fault.Unavailable, Message: "the daemon ended before it answered"}
 }
 
-func (f *fakeService) List(context.Context, event.Query) (event.Snapshot, error) { return f.snap, nil }
+func (f *fakeService) List(_ context.Context, q event.Query) (event.Snapshot, error) {
+	if q.Table {
+		t := f.snap.Table()
+		return t.Snapshot(), nil
+	}
+	return f.snap, nil
+}
+
+func (f *fakeService) Jlist(context.Context, api.Form) (json.RawMessage, error) {
+	return pm2.JSON(pm2.OwnRecords(f.snap))
+}
 
 func (f *fakeService) Start(_ context.Context, req spec.Start) (event.Outcome, error) {
 	f.note("start", req)

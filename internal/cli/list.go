@@ -37,9 +37,24 @@ func runList(ctx context.Context, c *command, _ operands) error {
 	return listOwn(ctx, c, svc)
 }
 
+// runJlist prints what the daemon tells: nothing is decoded here.
+func runJlist(ctx context.Context, c *command, _ operands) error { return c.jlist(ctx, api.OwnForm) }
+
+func (c *command) jlist(ctx context.Context, form api.Form) error {
+	svc, err := c.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := svc.Jlist(ctx, form)
+	if err == nil {
+		_, err = c.Out.Write(text)
+	}
+	return err
+}
+
 // listOwn prints the table of everything.
 func listOwn(ctx context.Context, c *command, svc api.Service) error {
-	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true})
+	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true, Table: !c.values.on("mini-list")})
 	if err != nil {
 		return err
 	}

@@ -79,13 +79,10 @@ func (d *pm2Daemon) Ensure(ctx context.Context) (api.Service, error) {
 	return svc, d.c.home.Prepare()
 }
 
-// theirCommand finds commands of tend in a remedy, which are also PM2's.
-var theirCommand = regexp.MustCompile(`\btend ([a-z]+)`)
-
 // rewordPM2 gives an error the words that PM2's users look for.
 func rewordPM2(e *fault.Error) *fault.Error {
 	f := *e
-	f.Remedy = theirCommand.ReplaceAllString(e.Remedy, "pm2 $1")
+	f.Remedy = regexp.MustCompile(`\btend ([a-z]+)`).ReplaceAllString(e.Remedy, "pm2 $1") // tend's commands are PM2's, too
 	if path, ok := strings.CutPrefix(e.Message, "script not found: "); ok {
 		f.Op, f.Field, f.Message = "", "", "Script not found: "+path
 	}

@@ -28,12 +28,13 @@ func pm2List(ctx context.Context, c *command, _ operands) error {
 
 // listPM2 prints the table of everything with PM2's columns, or its plain blocks.
 func listPM2(ctx context.Context, c *command, svc api.Service) error {
-	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true, Specs: true})
+	mini := c.values.on("mini-list")
+	snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true, Specs: mini, Table: !mini})
 	if err != nil {
 		return err
 	}
 	list := snap.Instances
-	if c.values.on("mini-list") {
+	if mini {
 		for _, in := range list {
 			c.data("%s", pm2Block(in, snap.At))
 		}
@@ -90,16 +91,13 @@ func pm2Row(in event.Instance, now time.Time) []string {
 	if in.PID > 0 {
 		uptime = age(now.Sub(in.StartedAt))
 	}
-	u, user, watching := usage(in), "", "disabled"
-	if in.Spec != nil {
-		user = in.Spec.Username
-		if pm2.Env(in, *in.Spec).Get("watch") != false {
-			watching = "enabled"
-		}
+	u, watching := usage(in), "disabled"
+	if in.Watch {
+		watching = "enabled"
 	}
 	return []string{
 		strconv.Itoa(in.ID), clean(in.App), clean(in.Namespace), clean(cmp.Or(in.Version, "N/A")), string(in.Mode), strconv.Itoa(in.PID), uptime,
-		strconv.Itoa(in.Restarts), statusOf(in.Phase), strconv.FormatFloat(math.Round(u.CPU*10)/10, 'f', -1, 64) + "%", pm2Size(u.RSS), clean(user), watching,
+		strconv.Itoa(in.Restarts), statusOf(in.Phase), strconv.FormatFloat(math.Round(u.CPU*10)/10, 'f', -1, 64) + "%", pm2Size(u.RSS), clean(in.User), watching,
 	}
 }
 
@@ -143,38 +141,14 @@ func pm2Block(in event.Instance, now time.Time) string {
 	return b.String() + "\n"
 }
 
-// pm2Records asks for all records, in order of id.
-func (c *command) pm2Records(ctx context.Context) ([]*pm2.Object, error) {
-	snap, err := c.list(ctx, event.Query{Usage: true, Metrics: true, Brief: true, Specs: true})
-	if err != nil {
-		return nil, err
-	}
-	list := make([]*pm2.Object, 0, len(snap.Instances))
-	for _, in := range snap.Instances {
-		if in.Spec != nil {
-			list = append(list, pm2.Record(in, *in.Spec))
-		}
-	}
-	return list, nil
-}
-
-func pm2Jlist(ctx context.Context, c *command, _ operands) error {
-	list, err := c.pm2Records(ctx)
-	if err != nil {
-		return err
-	}
-	text, err := pm2.JSON(list)
-	if err == nil {
-		_, err = c.Out.Write(text)
-	}
-	return err
-}
+func pm2Jlist(ctx context.Context, c *command, _ operands) error { return c.jlist(ctx, api.PM2Form) }
 
 func pm2Prettylist(ctx context.Context, c *command, _ operands) error {
-	records, err := c.pm2Records(ctx)
+	snap, err := c.list(ctx, event.Query{Usage: true, Metrics: true, Brief: true, Specs: true})
 	if err != nil {
 		return err
 	}
+	records := pm2.Records(snap)
 	list := make([]any, len(records))
 	for i, r := range records {
 		list[i] = r

@@ -108,9 +108,6 @@ func primaryGroup(name string) (string, error) {
 	return group.Name, nil
 }
 
-// moduleName is a name that npm takes, without a scope.
-var moduleName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
-
 const sampleModule = `// A module is a program that pm2 install . runs, and again when a file changes.
 // What "config" of package.json says comes as variables: pm2 set NAME:greeting Hi
 setInterval(() => console.log(process.env.greeting), 5000);
@@ -118,7 +115,8 @@ setInterval(() => console.log(process.env.greeting), 5000);
 
 // pm2Generate writes a module that needs no other.
 func pm2Generate(_ context.Context, c *command, o operands) error {
-	if len(o.args) == 0 || !moduleName.MatchString(o.args[0]) {
+	taken := regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`) // by npm, without a scope
+	if len(o.args) == 0 || !taken.MatchString(o.args[0]) {
 		return &fault.Error{Code: fault.Invalid, Field: "name", Message: "needs a name of small letters, digits and dashes", Remedy: "pm2 module:generate my-module"}
 	}
 	name := o.args[0]

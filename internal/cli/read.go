@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/tendproc/tend/internal/api"
 	"github.com/tendproc/tend/internal/event"
@@ -166,4 +167,19 @@ func (c *command) version() error {
 // stopped says whether err is only the end of the wait.
 func stopped(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// idList is how PM2 prints the ids of a name.
+func idList(ids []int) string {
+	if len(ids) == 0 {
+		return "[]"
+	}
+	text := "[ "
+	for i, id := range ids {
+		if i > 0 {
+			text += ", "
+		}
+		text += strconv.Itoa(id)
+	}
+	return text + " ]"
 }

@@ -14,15 +14,7 @@ import (
 func statusOf(p lifecycle.Phase) string { return pm2.Status(p) }
 
 // status is how far an instance is, in those words.
-func status(in event.Instance) string {
-	if in.Held {
-		return "launching"
-	}
-	if in.Standby && in.Phase == lifecycle.Running {
-		return "standby"
-	}
-	return statusOf(in.Phase)
-}
+func status(in event.Instance) string { return pm2.OwnStatus(in) }
 
 func statusStyle(p lifecycle.Phase) style {
 	switch p {

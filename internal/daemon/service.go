@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
 	"sync"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/tendproc/tend/internal/event"
 	"github.com/tendproc/tend/internal/fault"
 	"github.com/tendproc/tend/internal/logs"
+	"github.com/tendproc/tend/internal/pm2"
 	"github.com/tendproc/tend/internal/spec"
 	"github.com/tendproc/tend/internal/supervisor"
 )
@@ -47,6 +49,20 @@ func (s *service) Kill(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Jlist makes the records here, where everything is: they are ten times what they are
+// made of, and whoever asks only prints them.
+func (s *apps) Jlist(ctx context.Context, form api.Form) (json.RawMessage, error) {
+	theirs := form == api.PM2Form
+	snap, err := s.List(ctx, event.Query{Usage: true, Metrics: true, Brief: theirs, Specs: theirs})
+	if err != nil {
+		return nil, err
+	}
+	if theirs {
+		return pm2.JSON(pm2.Records(snap))
+	}
+	return pm2.JSON(pm2.OwnRecords(snap))
 }
 
 func (s *apps) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogLine) error) error {

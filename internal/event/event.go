@@ -26,6 +26,7 @@ type Query struct {
 	// busy is not waited for long.
 	Metrics bool
 	Brief   bool // leave the apps out: their environments are most of what there is
+	Table   bool // leave out also what tables do not show: see [Table]
 	Specs   bool // tell each instance's own declaration: those of one name may differ
 }
 
@@ -71,6 +72,7 @@ type Instance struct {
 	Held      bool            `json:"held,omitempty"`    // its start waits for what it depends on; Reason names it
 	Standby   bool            `json:"standby,omitempty"` // it is ready and gets no traffic until another one dies
 	Watch     bool            `json:"watch,omitempty"`   // it is replaced when files change
+	User      string          `json:"user,omitempty"`    // who tend runs as, where that is known
 	CronAt    time.Time       `json:"cron_at,omitzero"`  // when its pattern comes due next
 	Said      *Said           `json:"said,omitempty"`    // what its process told of itself on its channel
 	Usage     *Usage          `json:"usage,omitempty"`   // only in a snapshot that asked for it

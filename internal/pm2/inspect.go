@@ -59,18 +59,18 @@ func (p *printer) value(v any, depth int) string {
 }
 
 func (p *printer) object(o *Object, depth int) string {
-	if len(o.keys) == 0 {
+	if len(o.fields) == 0 {
 		return "{}"
 	}
 	p.depth = depth
-	parts := make([]string, len(o.keys))
+	parts := make([]string, len(o.fields))
 	p.indent += 2
-	for i, key := range o.keys {
-		name := key
-		if !identifier(key) {
-			name = quote(key)
+	for i, f := range o.fields {
+		name := f.key
+		if !identifier(f.key) {
+			name = quote(f.key)
 		}
-		parts[i] = name + ": " + p.value(o.values[key], depth+1)
+		parts[i] = name + ": " + p.value(f.value, depth+1)
 	}
 	p.indent -= 2
 	return p.join(parts, len(parts), depth, "{}")

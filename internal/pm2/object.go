@@ -4,108 +4,203 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 )
 
 // Object is an object whose keys have an order, as JavaScript's have.
 type Object struct {
-	keys   []string
-	values map[string]any
+	fields []field
+	index  map[string]int // of fields by key, once there are many
+}
+
+type field struct {
+	key   string
+	value any
+}
+
+// newObject is an object of fields with different keys.
+func newObject(fields []field) *Object {
+	o := &Object{fields: fields}
+	if len(fields) > fewFields {
+		o.count()
+	}
+	return o
+}
+
+// fewFields are looked through faster than a map is made of them.
+const fewFields = 200
+
+// find is where key is, -1 for nowhere.
+func (o *Object) find(key string) int {
+	if o.index != nil {
+		if i, ok := o.index[key]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range o.fields {
+		if o.fields[i].key == key {
+			return i
+		}
+	}
+	return -1
 }
 
 // Set gives key a value: a new key at the end, an old one in its place.
 func (o *Object) Set(key string, value any) {
-	if o.values == nil {
-		o.values = map[string]any{}
+	if i := o.find(key); i >= 0 {
+		o.fields[i].value = value
+		return
 	}
-	if _, ok := o.values[key]; !ok {
-		o.keys = append(o.keys, key)
+	o.fields = append(o.fields, field{key, value})
+	switch {
+	case o.index != nil:
+		o.index[key] = len(o.fields) - 1
+	case len(o.fields) > fewFields:
+		o.count()
 	}
-	o.values[key] = value
+}
+
+// count makes the index.
+func (o *Object) count() {
+	o.index = make(map[string]int, 2*len(o.fields))
+	for i, f := range o.fields {
+		o.index[f.key] = i
+	}
 }
 
 // Get returns the value of key, nil for none.
-func (o *Object) Get(key string) any { return o.values[key] }
+func (o *Object) Get(key string) any {
+	if i := o.find(key); i >= 0 {
+		return o.fields[i].value
+	}
+	return nil
+}
 
 // Keys are the keys in order.
-func (o *Object) Keys() []string { return o.keys }
+func (o *Object) Keys() []string {
+	keys := make([]string, len(o.fields))
+	for i, f := range o.fields {
+		keys[i] = f.key
+	}
+	return keys
+}
 
 // Delete takes key away.
 func (o *Object) Delete(key string) {
-	if _, ok := o.values[key]; !ok {
+	i := o.find(key)
+	if i < 0 {
 		return
 	}
-	delete(o.values, key)
-	for i, k := range o.keys {
-		if k == key {
-			o.keys = append(o.keys[:i:i], o.keys[i+1:]...)
-			return
-		}
+	o.fields = slices.Delete(o.fields, i, i+1)
+	if o.index != nil {
+		o.count()
 	}
 }
 
 // MarshalJSON keeps the order. Like JSON.stringify, it escapes no HTML.
-func (o *Object) MarshalJSON() ([]byte, error) {
-	w := newJSONWriter()
-	err := w.object(o)
-	return w.b.Bytes(), err
-}
+func (o *Object) MarshalJSON() ([]byte, error) { return appendObject(nil, o) }
 
-// JSON is list as one line of JSON, as [Object.MarshalJSON] has it, in one go: an
-// encoder would read each object again that marshals itself.
+// JSON is list as one line of JSON, as [Object.MarshalJSON] has it.
 func JSON(list []*Object) ([]byte, error) {
-	w := newJSONWriter()
-	w.b.WriteByte('[')
+	b := []byte{'['}
+	var err error
 	for i, o := range list {
 		if i > 0 {
-			w.b.WriteByte(',')
+			b = append(b, ',')
 		}
-		if err := w.object(o); err != nil {
+		if b, err = appendObject(b, o); err != nil {
+			return nil, err
+		}
+		if i == 0 { // the others are as long
+			b = slices.Grow(b, (len(list)-1)*(len(b)+len(b)/16)+2)
+		}
+	}
+	return append(b, "]\n"...), nil
+}
+
+func appendObject(b []byte, o *Object) (_ []byte, err error) {
+	b = append(b, '{')
+	for i := range o.fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendText(b, o.fields[i].key); err != nil {
+			return nil, err
+		}
+		if b, err = appendJSON(append(b, ':'), o.fields[i].value); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.fields[i].key, err)
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// appendJSON knows what records are made of. An encoder would read each object
+// again that marshals itself, and takes ten times as long for the rest.
+func appendJSON(b []byte, v any) (_ []byte, err error) {
+	switch v := v.(type) {
+	case string:
+		return appendText(b, v)
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(b, v, 10), nil
+	case uint64:
+		return strconv.AppendUint(b, v, 10), nil
+	case float64:
+		if v == 0 || v >= 1e-6 && v < 1e21 { // others have an exponent, or a sign
+			return strconv.AppendFloat(b, v, 'f', -1, 64), nil
+		}
+	case *Object:
+		if v != nil {
+			return appendObject(b, v)
+		}
+	case []any:
+		if v != nil {
+			return appendList(b, v, appendJSON)
+		}
+	case []string:
+		if v != nil {
+			return appendList(b, v, appendText)
+		}
+	}
+	return appendOther(b, v)
+}
+
+func appendList[T any](b []byte, list []T, one func([]byte, T) ([]byte, error)) (_ []byte, err error) {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = one(b, v); err != nil {
 			return nil, err
 		}
 	}
-	w.b.WriteString("]\n")
-	return w.b.Bytes(), nil
+	return append(b, ']'), nil
 }
 
-type jsonWriter struct {
-	b   *bytes.Buffer
-	enc *json.Encoder
+func appendText(b []byte, text string) ([]byte, error) {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return appendOther(b, text)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"'), nil
 }
 
-func newJSONWriter() jsonWriter {
-	b := new(bytes.Buffer)
-	enc := json.NewEncoder(b)
+// appendOther is for whatever needs thought.
+func appendOther(b []byte, v any) ([]byte, error) {
+	buf := bytes.NewBuffer(b)
+	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
-	return jsonWriter{b, enc}
-}
-
-func (w jsonWriter) object(o *Object) error {
-	w.b.WriteByte('{')
-	for i, key := range o.keys {
-		if i > 0 {
-			w.b.WriteByte(',')
-		}
-		if err := w.value(key); err != nil {
-			return err
-		}
-		w.b.WriteByte(':')
-		if err := w.value(o.values[key]); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
+	if err := enc.Encode(v); err != nil {
+		return nil, err
 	}
-	w.b.WriteByte('}')
-	return nil
-}
-
-func (w jsonWriter) value(v any) error {
-	if o, ok := v.(*Object); ok && o != nil {
-		return w.object(o)
-	}
-	if err := w.enc.Encode(v); err != nil {
-		return err
-	}
-	w.b.Truncate(w.b.Len() - 1) // its newline
-	return nil
+	return buf.Bytes()[:buf.Len()-1], nil // without its newline
 }
 
 // UnmarshalJSON keeps the order. Numbers are [json.Number].

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tendproc/tend/internal/event"
@@ -15,14 +16,27 @@ import (
 )
 
 // Record is a process as jlist shows it.
-func Record(in event.Instance, a spec.App) *Object {
+func Record(in event.Instance, a spec.App) *Object { return record(in, Env(in, a)) }
+
+// Records are the processes of a snapshot with their specs, as jlist shows them.
+func Records(snap event.Snapshot) []*Object {
+	list := make([]*Object, 0, len(snap.Instances))
+	for _, in := range snap.Instances {
+		if in.Spec != nil {
+			list = append(list, Record(in, *in.Spec))
+		}
+	}
+	return list
+}
+
+func record(in event.Instance, env *Object) *Object {
 	var memory uint64
 	var cpu float64
 	if u := in.Usage; u != nil && in.PID > 0 {
 		memory, cpu = u.RSS, math.Round(u.CPU*10)/10
 	}
 	return object(
-		"pid", in.PID, "name", in.App, "pm2_env", Env(in, a), "pm_id", in.ID,
+		"pid", in.PID, "name", in.App, "pm2_env", env, "pm_id", in.ID,
 		"monit", object("memory", memory, "cpu", cpu),
 	)
 }
@@ -30,12 +44,15 @@ func Record(in event.Instance, a spec.App) *Object {
 // Env is what PM2 knows of a process, and tells it of: its attributes, its
 // environment, how it fares. The keys have PM2's order.
 func Env(in event.Instance, a spec.App) *Object {
-	o := object("name", in.App, "filter_env", some(a.FilterEnv), "namespace", in.Namespace)
-	addGiven(o, a)
+	const others = 80 // keys that are not the environment's, about
+	o := &Object{fields: make([]field, 0, others+len(a.Env))}
+	set(o, "name", in.App, "filter_env", some(a.FilterEnv), "namespace", in.Namespace)
+	vars := texts(a.Env)
+	addGiven(o, a, vars)
 	addAttributes(o, in, a)
 	addPlaces(o, in, a)
-	for _, key := range slices.Sorted(maps.Keys(a.Env)) {
-		o.Set(key, a.Env[key])
+	for _, f := range vars {
+		o.Set(f.key, f.value)
 	}
 	if first, err := strconv.Atoi(a.Env[a.IncrementVar]); err == nil { // a number of its own
 		o.Get("env").(*Object).Set(a.IncrementVar, first+in.Index)
@@ -49,7 +66,7 @@ func Env(in event.Instance, a spec.App) *Object {
 }
 
 // addGiven sets what is there only when it was given.
-func addGiven(o *Object, a spec.App) {
+func addGiven(o *Object, a spec.App, vars []field) {
 	args := a.Args
 	if a.Shell {
 		args = append([]string{"-c", a.Script}, args...)
@@ -68,7 +85,7 @@ func addGiven(o *Object, a spec.App) {
 		{"disable_logs", a.NoLogs, true},
 		{"log_type", a.LogType != "", a.LogType},
 		{"log_date_format", a.LogDate != "", a.LogDate},
-		{"env", true, environment(a)},
+		{"env", true, environment(a, vars)},
 		{"max_memory_restart", a.MaxMemory > 0, a.MaxMemory},
 		{"restart_delay", a.RestartDelay > 0, a.RestartDelay.Milliseconds()},
 		{"exp_backoff_restart_delay", a.Backoff > 0, a.Backoff.Milliseconds()},
@@ -87,11 +104,8 @@ func addGiven(o *Object, a spec.App) {
 }
 
 // environment is the app's own, with what is stored for the app under its name.
-func environment(a spec.App) *Object {
-	o := &Object{}
-	for _, key := range slices.Sorted(maps.Keys(a.Env)) {
-		o.Set(key, a.Env[key])
-	}
+func environment(a spec.App, vars []field) *Object {
+	o := newObject(slices.Clone(vars))
 	if _, stored := a.Env[a.Name]; !stored {
 		o.Set(a.Name, &Object{})
 	}
@@ -108,7 +122,7 @@ func addAttributes(o *Object, in event.Instance, a spec.App) {
 		{"autostart", true, !a.NoAutostart},
 		{"autorestart", true, a.Autorestart},
 		{"stop_exit_codes", len(a.StopExitCodes) > 0, a.StopExitCodes},
-		{"watch", true, watched(in, a.Watch)},
+		{"watch", true, watched(in.Watch, a.Watch)},
 		{"ignore_watch", a.Watch.Ignore != nil, a.Watch.Ignore},
 		{"watch_delay", a.Watch.Delay > 0, a.Watch.Delay.Milliseconds()},
 		{"cron_restart", a.Cron != "", a.Cron},
@@ -133,9 +147,9 @@ func addAttributes(o *Object, in event.Instance, a spec.App) {
 }
 
 // watched is false, true or the paths.
-func watched(in event.Instance, w spec.Watch) any {
+func watched(on bool, w spec.Watch) any {
 	switch {
-	case !w.On || !in.Watch:
+	case !w.On || !on:
 		return false
 	case len(w.Paths) > 0:
 		return w.Paths
@@ -262,10 +276,25 @@ func Metric(value any, unit string) *Object {
 // object makes an object of keys and values in turn.
 func object(kv ...any) *Object {
 	o := &Object{}
+	set(o, kv...)
+	return o
+}
+
+// set sets keys and values in turn.
+func set(o *Object, kv ...any) {
 	for i := 0; i < len(kv); i += 2 {
 		o.Set(kv[i].(string), kv[i+1])
 	}
-	return o
+}
+
+// texts are the fields of a map, in order of their keys.
+func texts(m map[string]string) []field {
+	fields := make([]field, 0, len(m)+1)
+	for key, text := range m {
+		fields = append(fields, field{key, text})
+	}
+	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	return fields
 }
 
 // plain is the value that a pointer to a number points at, else value.

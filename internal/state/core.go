@@ -51,9 +51,8 @@ func (c change) apply(m values) {
 
 type values = map[string]json.RawMessage
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func checksum(b []byte) string {
+	castagnoli := crc32.MakeTable(crc32.Castagnoli) // made once, and by no command
 	const hexDigits = 8
 	s := strconv.FormatUint(uint64(crc32.Checksum(b, castagnoli)), 16)
 	return "00000000"[:hexDigits-len(s)] + s

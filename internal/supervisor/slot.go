@@ -147,7 +147,7 @@ func (sl *slot) look() event.Instance {
 		Restarts: st.Restarts, Unstable: st.Unstable, Reason: st.Reason, LastExit: sl.lastExit,
 	}
 	in.OutFile, in.ErrorFile = sl.spec.LogPaths(sl.id)
-	in.Version, in.Module = sl.spec.Version, sl.spec.Module
+	in.Version, in.Module, in.User = sl.spec.Version, sl.spec.Module, sl.spec.Username
 	if in.Gen == sl.view.Gen {
 		in.Said = sl.view.Said
 	}

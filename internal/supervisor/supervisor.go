@@ -171,7 +171,7 @@ func (s *Supervisor) List(ctx context.Context, q event.Query) (event.Snapshot, e
 	}
 	var snap event.Snapshot
 	if err := s.ask(ctx, func(l *loop) {
-		if snap = l.moment(); !q.Brief {
+		if snap = l.moment(); !q.Brief && !q.Table {
 			snap.Apps = l.declared()
 		}
 		if q.Specs {
