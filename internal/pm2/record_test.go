@@ -17,8 +17,10 @@ func BenchmarkRecords(b *testing.B) {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	a := spec.App{Name: "web", Namespace: "default", Script: "/srv/web/app.js", Mode: spec.Fork, Cwd: "/srv/web", Env: env, InstanceVar: "NODE_APP_INSTANCE",
-		OutFile: "/l/web-out.log", ErrorFile: "/l/web-error.log"}
+	a := spec.App{
+		Name: "web", Namespace: "default", Script: "/srv/web/app.js", Mode: spec.Fork, Cwd: "/srv/web", Env: env, InstanceVar: "NODE_APP_INSTANCE",
+		OutFile: "/l/web-out.log", ErrorFile: "/l/web-error.log",
+	}
 	var list []event.Instance
 	for i := range 100 {
 		list = append(list, event.Instance{ID: i, App: "web", Namespace: "default", Mode: spec.Fork, Phase: lifecycle.Running, PID: 4000 + i, CreatedAt: time.Now(), StartedAt: time.Now(), Usage: &event.Usage{CPU: 1.5, RSS: 45 << 20}})
