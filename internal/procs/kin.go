@@ -11,6 +11,8 @@ import (
 type kin struct {
 	r         Reader
 	now, past []relative // by pid
+	asked     []int      // who is to be read
+	table     Table
 }
 
 // relative is a process as far as it is known.
@@ -23,24 +25,26 @@ type relative struct {
 }
 
 // below reads the trees below roots. Of the others it reads only who is new, and
-// who has lost its parent.
+// who has lost its parent. The table is valid until the next call.
 func (k *kin) below(roots []int) (*Table, error) {
 	if err := k.list(); err != nil {
 		return nil, err
 	}
-	t := &Table{byParent: make(map[int][]Stat), byPID: make(map[int]Stat, len(roots))}
-	k.read(k.unsure(), t)
-	for {
-		ask := k.unread(roots)
-		if len(ask) == 0 {
-			break
-		}
-		k.read(ask, t)
+	k.table.stats = k.table.stats[:0]
+	k.unsure()
+	k.read()
+	for k.unread(roots); len(k.asked) > 0; k.unread(roots) {
+		k.read()
 	}
-	for _, s := range t.byPID {
-		t.byParent[s.PPID] = append(t.byParent[s.PPID], s)
+	k.table.sort()
+	return &k.table, nil
+}
+
+// trim gives back the room that only the first look needs.
+func (k *kin) trim() {
+	if n := len(k.now); n > 64 && len(k.table.stats) > n/2 {
+		k.table, k.asked = Table{}, nil
 	}
-	return t, nil
 }
 
 // list lists who there is, with what was known of them.
@@ -70,18 +74,19 @@ func find(list []relative, pid int32) *relative {
 	return &list[at]
 }
 
-// unsure are those whose parent is not known for certain.
-func (k *kin) unsure() (pids []int) {
+// unsure asks for those whose parent is not known for certain.
+func (k *kin) unsure() {
+	k.asked = k.asked[:0]
 	for _, one := range k.now {
 		if parent := find(k.now, one.ppid); !one.known || one.ppid > 0 && (parent == nil || !parent.known) {
-			pids = append(pids, int(one.pid))
+			k.asked = append(k.asked, int(one.pid))
 		}
 	}
-	return pids
 }
 
-// unread are those in the trees of roots that were not read this time.
-func (k *kin) unread(roots []int) (pids []int) {
+// unread asks for those in the trees of roots that were not read this time.
+func (k *kin) unread(roots []int) {
+	k.asked = k.asked[:0]
 	for _, pid := range roots {
 		if one := find(k.now, int32(pid)); one != nil {
 			one.below = true
@@ -98,21 +103,21 @@ func (k *kin) unread(roots []int) (pids []int) {
 	}
 	for _, one := range k.now {
 		if one.below && !one.read {
-			pids = append(pids, int(one.pid))
+			k.asked = append(k.asked, int(one.pid))
 		}
 	}
-	return pids
 }
 
-// read reads processes into t.
-func (k *kin) read(pids []int, t *Table) {
-	for _, pid := range pids {
+// read reads who is asked for.
+func (k *kin) read() {
+	for _, pid := range k.asked {
 		one := find(k.now, int32(pid))
 		one.read, one.known = true, false // until it is found to be there
 	}
-	for _, s := range k.r.stats(pids) {
+	before := len(k.table.stats)
+	k.table.stats = k.r.stats(k.table.stats, k.asked)
+	for _, s := range k.table.stats[before:] {
 		one := find(k.now, int32(s.PID))
 		one.known, one.ppid = true, int32(s.PPID)
-		t.byPID[s.PID] = s
 	}
 }

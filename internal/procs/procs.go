@@ -133,10 +133,10 @@ func Environ(pid int, key string) (value string, ok bool, err error) {
 	return value, ok, nil
 }
 
-// Table is all processes at one moment, by parent.
+// Table is processes at one moment.
 type Table struct {
-	byParent map[int][]Stat
-	byPID    map[int]Stat
+	stats []Stat // by parent
+	byPID []int  // their places, by number
 }
 
 // All reads every process that this one may see.
@@ -145,67 +145,84 @@ func (r *Reader) All() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{byParent: make(map[int][]Stat), byPID: make(map[int]Stat, len(pids))}
-	for _, s := range r.stats(pids) {
-		t.byPID[s.PID] = s
-		t.byParent[s.PPID] = append(t.byParent[s.PPID], s)
-	}
+	t := &Table{stats: r.stats(nil, pids)}
+	t.sort()
 	return t, nil
+}
+
+// sort puts in order what was read into stats.
+func (t *Table) sort() {
+	slices.SortFunc(t.stats, func(a, b Stat) int { return a.PPID - b.PPID })
+	t.byPID = t.byPID[:0]
+	for i := range t.stats {
+		t.byPID = append(t.byPID, i)
+	}
+	slices.SortFunc(t.byPID, func(a, b int) int { return t.stats[a].PID - t.stats[b].PID })
 }
 
 // partSize is how many processes are worth a goroutine: a third of a
 // millisecond of the kernel's work.
 const partSize = 32
 
-// stats reads many processes, without those that ended, on as many processors
-// as there are: whoever asks waits for it.
-func (r *Reader) stats(pids []int) []Stat {
+// stats appends many processes to dst, without those that ended. It reads on as
+// many processors as there are: whoever asks waits for it.
+func (r *Reader) stats(dst []Stat, pids []int) []Stat {
 	parts := min(runtime.GOMAXPROCS(0), 1+len(pids)/partSize)
 	size := (len(pids) + parts - 1) / parts
-	read := make([][]Stat, parts)
-	var wg sync.WaitGroup
-	for i := range parts {
-		part := pids[min(i*size, len(pids)):min((i+1)*size, len(pids))]
-		one := func(r *Reader) {
-			list := make([]Stat, 0, len(part))
-			for _, pid := range part {
-				if s, err := r.Stat(pid); err == nil {
-					list = append(list, s)
-				}
-			}
-			read[i] = list
-		}
-		if i == parts-1 {
-			one(r)
-		} else {
-			wg.Go(func() { one(new(Reader)) })
+	read := slices.Grow(dst, len(pids))[len(dst) : len(dst)+len(pids)]
+	one := func(r *Reader, from, to int) {
+		for i := from; i < to; i++ {
+			read[i], _ = r.Stat(pids[i]) // of nobody, if it ended
 		}
 	}
+	var wg sync.WaitGroup
+	for i := 1; i < parts; i++ {
+		wg.Go(func() { one(new(Reader), min(i*size, len(pids)), min((i+1)*size, len(pids))) })
+	}
+	one(r, 0, min(size, len(pids)))
 	wg.Wait()
-	return slices.Concat(read...)
+	for _, s := range read {
+		if s.PID > 0 {
+			dst = append(dst, s)
+		}
+	}
+	return dst
 }
 
 // Get shows one process of the table.
 func (t *Table) Get(pid int) (Stat, bool) {
-	s, ok := t.byPID[pid]
-	return s, ok
+	at, ok := slices.BinarySearchFunc(t.byPID, pid, func(i, pid int) int { return t.stats[i].PID - pid })
+	if !ok {
+		return Stat{}, false
+	}
+	return t.stats[t.byPID[at]], true
 }
 
 // Children lists the children of pid.
-func (t *Table) Children(pid int) []Stat { return t.byParent[pid] }
+func (t *Table) Children(pid int) []Stat {
+	at, _ := slices.BinarySearchFunc(t.stats, pid, func(s Stat, pid int) int { return s.PPID - pid })
+	end := at
+	for end < len(t.stats) && t.stats[end].PPID == pid {
+		end++
+	}
+	return t.stats[at:end:end]
+}
 
 // Each calls fn with every process, in no order.
 func (t *Table) Each(fn func(Stat)) {
-	for _, s := range t.byPID {
+	for _, s := range t.stats {
 		fn(s)
 	}
 }
 
 // Tree lists root and all below it, parents before children.
-func (t *Table) Tree(root Stat) []Stat {
-	tree := []Stat{root}
-	for i := 0; i < len(tree); i++ {
-		tree = append(tree, t.byParent[tree[i].PID]...)
+func (t *Table) Tree(root Stat) []Stat { return t.tree(nil, root) }
+
+// tree appends the tree of root to dst, which is empty.
+func (t *Table) tree(dst []Stat, root Stat) []Stat {
+	dst = append(dst, root)
+	for i := 0; i < len(dst); i++ {
+		dst = append(dst, t.Children(dst[i].PID)...)
 	}
-	return tree
+	return dst
 }

@@ -28,6 +28,7 @@ type Sampler struct {
 	last   map[life]time.Duration // processor time at the last sample
 	lastAt time.Duration          // since boot
 	spare  map[life]time.Duration
+	room   []Stat // for a tree
 }
 
 type life struct {
@@ -55,6 +56,7 @@ func (s *Sampler) Sample(roots []int) []Usage {
 		}
 	}
 	s.last, s.spare, s.lastAt = seen, s.last, now
+	s.kin.trim()
 	return usage
 }
 
@@ -67,7 +69,8 @@ func (s *Sampler) tree(pid int, table *Table) []Stat {
 		if !ok {
 			return nil
 		}
-		return table.Tree(root)
+		s.room = table.tree(s.room[:0], root)
+		return s.room
 	}
 	root, err := s.r.Stat(pid)
 	if err != nil {
