@@ -101,9 +101,14 @@ func (c *Client) List(ctx context.Context, q event.Query) (out event.Snapshot, e
 		}
 	}
 	if q.Table {
-		var t event.Table
-		err := c.get(ctx, "list", values, &t)
-		return t.Snapshot(), err
+		var text json.RawMessage
+		if err := c.get(ctx, "list", values, &text); err != nil {
+			return out, err
+		}
+		if out, err = event.ReadTable(text); err != nil {
+			err = fmt.Errorf("read answer to list: %w", err)
+		}
+		return out, err
 	}
 	return out, c.get(ctx, "list", values, &out)
 }

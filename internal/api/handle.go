@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -35,7 +36,7 @@ var answers = map[string]answer{
 		}
 		snap, err := s.svc.List(r.Context(), q)
 		if q.Table && err == nil {
-			return snap.Table(), nil
+			return json.RawMessage(event.AppendTable(nil, &snap)), nil
 		}
 		return snap, err
 	},

@@ -27,7 +27,7 @@ func contract(t *testing.T, s api.Service, f *fake) {
 		}
 		table, err := s.List(t.Context(), event.Query{Usage: true, Table: true})
 		want := sampleSnapshot()
-		same(t, "table", table.Table(), want.Table(), err)
+		same(t, "table", string(event.AppendTable(nil, &table)), string(event.AppendTable(nil, &want)), err)
 		for _, form := range []api.Form{api.OwnForm, api.PM2Form} {
 			text, err := s.Jlist(t.Context(), form)
 			same(t, "jlist", string(text), "[ {} ]\n", err)

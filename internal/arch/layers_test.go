@@ -10,7 +10,7 @@ import (
 
 // rows is the layer table: a package imports only from rows below its own.
 var rows = [][]string{
-	0:  {"internal/fault", "internal/cron", "internal/glob"}, // words that every row speaks, and patterns
+	0:  {"internal/fault", "internal/cron", "internal/glob", "internal/jsontext"}, // words that every row speaks, and patterns
 	1:  {"internal/wire", "internal/lifecycle", "internal/spec", "isolate/guest"},
 	2:  {"internal/sys", "internal/event", "internal/config"},
 	3:  {"ipc", "internal/procs", "internal/machine", "internal/watch", "internal/pm2"},
@@ -33,7 +33,7 @@ var public = []string{"ipc", "child", "process", "cluster", "pool", "thread", "i
 // pure packages, and every core.go, decide and never do: they import these of
 // the standard library and no more.
 var (
-	pure    = []string{"internal/wire", "internal/lifecycle", "internal/spec", "internal/config"}
+	pure    = []string{"internal/jsontext", "internal/wire", "internal/lifecycle", "internal/spec", "internal/config"}
 	pureStd = []string{
 		"bytes", "cmp", "encoding", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash/crc32", "iter",
 		"maps", "math", "math/big", "math/bits", "math/rand/v2", "net/netip", "net/url", "path", "path/filepath", "reflect", "regexp", "slices",

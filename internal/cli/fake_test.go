@@ -178,8 +178,7 @@ func (f *fakeService) Upgrade(_ context.Context, path string) error {
 
 func (f *fakeService) List(_ context.Context, q event.Query) (event.Snapshot, error) {
 	if q.Table {
-		t := f.snap.Table()
-		return t.Snapshot(), nil
+		return event.ReadTable(event.AppendTable(nil, &f.snap))
 	}
 	return f.snap, nil
 }

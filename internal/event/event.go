@@ -26,7 +26,7 @@ type Query struct {
 	// busy is not waited for long.
 	Metrics bool
 	Brief   bool // leave the apps out: their environments are most of what there is
-	Table   bool // leave out also what tables do not show: see [Table]
+	Table   bool // leave out also what tables do not show: see [AppendTable]
 	Specs   bool // tell each instance's own declaration: those of one name may differ
 }
 

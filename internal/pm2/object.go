@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/tendproc/tend/internal/jsontext"
 )
 
 // Object is an object whose keys have an order, as JavaScript's have.
@@ -126,10 +128,8 @@ func appendObject(b []byte, o *Object) (_ []byte, err error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendText(b, o.fields[i].key); err != nil {
-			return nil, err
-		}
-		if b, err = appendJSON(append(b, ':'), o.fields[i].value); err != nil {
+		b = append(jsontext.AppendString(b, o.fields[i].key), ':')
+		if b, err = appendJSON(b, o.fields[i].value); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.fields[i].key, err)
 		}
 	}
@@ -141,7 +141,7 @@ func appendObject(b []byte, o *Object) (_ []byte, err error) {
 func appendJSON(b []byte, v any) (_ []byte, err error) {
 	switch v := v.(type) {
 	case string:
-		return appendText(b, v)
+		return jsontext.AppendString(b, v), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
 	case int:
@@ -183,14 +183,7 @@ func appendList[T any](b []byte, list []T, one func([]byte, T) ([]byte, error)) 
 	return append(b, ']'), nil
 }
 
-func appendText(b []byte, text string) ([]byte, error) {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return appendOther(b, text)
-		}
-	}
-	return append(append(append(b, '"'), text...), '"'), nil
-}
+func appendText(b []byte, text string) ([]byte, error) { return jsontext.AppendString(b, text), nil }
 
 // appendOther is for whatever needs thought.
 func appendOther(b []byte, v any) ([]byte, error) {

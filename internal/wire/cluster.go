@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/tendproc/tend/internal/jsontext"
 )
 
 // Act is what a cluster message asks for or says.
@@ -90,13 +92,13 @@ func (q *Query) AbstractName() (name string, ok bool) {
 // ParseCluster reads a message of kind [Cluster]. The results share data's memory.
 func ParseCluster(data []byte) (m ClusterMessage, err error) {
 	m.Query.FD = -1
-	if i := space(data, 0); i >= len(data) || data[i] != '{' {
+	if i := jsontext.Space(data, 0); i >= len(data) || data[i] != '{' {
 		return m, fmt.Errorf("%w: a cluster message is an object", ErrSyntax)
 	}
-	for name, value := range members(data) {
+	for name, value := range jsontext.Members(data) {
 		switch string(name) {
 		case `"act"`:
-			m.Act = Act(text(value))
+			m.Act = Act(jsontext.Text(value))
 		case `"seq"`:
 			m.Seq, m.HasSeq = integer(value)
 		case `"ack"`:
@@ -131,11 +133,11 @@ func (q *Query) set(name string, value []byte) {
 	case `"index"`:
 		q.Index = int(n)
 	case `"address"`:
-		q.Address, q.HasAddress = text(value), !isNull(value)
+		q.Address, q.HasAddress = jsontext.Text(value), !isNull(value)
 	case `"port"`:
 		q.RawPort, q.Port = value, int(n)
 		if !isInt {
-			q.Port = portOf(text(value))
+			q.Port = portOf(jsontext.Text(value))
 		}
 	case `"addressType"`:
 		q.AddressType = parseAddressType(value)

@@ -3,6 +3,8 @@ package wire
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/tendproc/tend/internal/jsontext"
 )
 
 // The functions of this file write whole lines, newline included, in the order
@@ -29,7 +31,7 @@ func appendSeq(dst []byte, seq int64) []byte {
 func AppendAct(dst []byte, act Act, seq int64, bun bool) []byte {
 	dst = appendOpen(dst, bun)
 	dst = append(dst, `"act":`...)
-	dst = appendString(dst, string(act))
+	dst = jsontext.AppendString(dst, string(act))
 	dst = append(dst, ',')
 	return appendSeq(dst, seq)
 }
@@ -72,7 +74,7 @@ func AppendQuery(dst []byte, act Act, q *Query, seq int64) ([]byte, error) {
 	start := len(dst)
 	dst = appendOpen(dst, false)
 	dst = append(dst, `"act":`...)
-	dst = appendString(dst, string(act))
+	dst = jsontext.AppendString(dst, string(act))
 	dst = fmt.Appendf(dst, `,"index":%d,"data":`, q.Index)
 	dst, err := appendRaw(dst, q.Data)
 	if err != nil {
@@ -80,7 +82,7 @@ func AppendQuery(dst []byte, act Act, q *Query, seq int64) ([]byte, error) {
 	}
 	dst = append(dst, `,"address":`...)
 	if q.HasAddress {
-		dst = appendString(dst, q.Address)
+		dst = jsontext.AppendString(dst, q.Address)
 	} else {
 		dst = append(dst, "null"...)
 	}
@@ -142,7 +144,7 @@ func AppendReply(dst []byte, r Reply, seq int64) ([]byte, error) {
 		dst = strconv.AppendInt(dst, int64(r.Errno), 10)
 	}
 	dst = append(dst, `,"key":`...)
-	dst = appendString(dst, r.Key)
+	dst = jsontext.AppendString(dst, r.Key)
 	dst = append(dst, `,"ack":`...)
 	dst = strconv.AppendInt(dst, r.Ack, 10)
 	dst = append(dst, `,"data":`...)
@@ -152,9 +154,9 @@ func AppendReply(dst []byte, r Reply, seq int64) ([]byte, error) {
 	}
 	if s := r.Sockname; s != nil {
 		dst = append(dst, `,"sockname":{"address":`...)
-		dst = appendString(dst, s.Address)
+		dst = jsontext.AppendString(dst, s.Address)
 		dst = append(dst, `,"family":`...)
-		dst = appendString(dst, s.Family)
+		dst = jsontext.AppendString(dst, s.Family)
 		dst = fmt.Appendf(dst, `,"port":%d}`, s.Port)
 	}
 	if r.Bun && r.Shared {
@@ -184,7 +186,7 @@ func NewConnTemplate(key string, bun bool) NewConn {
 	}
 	start = append(start, clusterOpen...)
 	start = append(start, `"act":"newconn","key":`...)
-	start = appendString(start, key)
+	start = jsontext.AppendString(start, key)
 	if bun {
 		start = append(start, bunHandle...)
 		return NewConn{append(start, `,"seq":`...), "}\n"}

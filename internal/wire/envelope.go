@@ -2,8 +2,9 @@ package wire
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
+
+	"github.com/tendproc/tend/internal/jsontext"
 )
 
 // The whole of the two answers to a NODE_HANDLE, newline included.
@@ -32,16 +33,16 @@ const nestedLimit = 8
 func ParseEnvelope(line []byte) (Envelope, error) {
 	for range nestedLimit {
 		var e Envelope
-		for name, value := range members(line) {
+		for name, value := range jsontext.Members(line) {
 			switch {
 			case isName(name, "type"):
-				e.Type = text(value)
+				e.Type = jsontext.Text(value)
 			case isName(name, "msg"):
 				e.Msg = value
 			case isName(name, "key"):
-				e.Key = text(value)
+				e.Key = jsontext.Text(value)
 			case isName(name, "dgramType"):
-				e.DgramType = text(value)
+				e.DgramType = jsontext.Text(value)
 			}
 		}
 		if classify(e.Msg) != Handle {
@@ -60,7 +61,7 @@ func ParseEnvelope(line []byte) (Envelope, error) {
 func AppendEnvelope(dst []byte, e Envelope) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, `{"cmd":"NODE_HANDLE","type":`...)
-	dst = appendString(dst, e.Type)
+	dst = jsontext.AppendString(dst, e.Type)
 	dst = append(dst, `,"msg":`...)
 	dst, err := appendCompact(dst, e.Msg)
 	if err != nil {
@@ -68,11 +69,11 @@ func AppendEnvelope(dst []byte, e Envelope) ([]byte, error) {
 	}
 	if e.Key != "" {
 		dst = append(dst, `,"key":`...)
-		dst = appendString(dst, e.Key)
+		dst = jsontext.AppendString(dst, e.Key)
 	}
 	if e.DgramType != "" {
 		dst = append(dst, `,"dgramType":`...)
-		dst = appendString(dst, e.DgramType)
+		dst = jsontext.AppendString(dst, e.DgramType)
 	}
 	return append(dst, '}', '\n'), nil
 }
@@ -121,22 +122,6 @@ func AppendMessage(dst, message []byte) ([]byte, error) {
 	return append(dst, '\n'), nil
 }
 
-// appendString appends s as a JSON string.
-func appendString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			quoted, err := json.Marshal(s)
-			if err != nil { // a string always marshals
-				return append(dst, `""`...)
-			}
-			return append(dst, quoted...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
-}
-
 // SocketMessage is one of the messages by which the sender of sockets asks how
 // many of them are still open: GetCount and NotifyClose ask, Count and AllClosed
 // answer.
@@ -149,10 +134,10 @@ type SocketMessage struct {
 // ParseSocketMessage reads a line of one of these kinds.
 func ParseSocketMessage(kind Kind, line []byte) SocketMessage {
 	m := SocketMessage{Kind: kind}
-	for name, value := range members(line) {
+	for name, value := range jsontext.Members(line) {
 		switch {
 		case isName(name, "key"):
-			m.Key = text(value)
+			m.Key = jsontext.Text(value)
 		case isName(name, "count"):
 			n, _ := integer(value)
 			m.Count = int(n)
@@ -176,7 +161,7 @@ func AppendSocketMessage(dst []byte, m SocketMessage) []byte {
 	dst = append(dst, `{"cmd":"`...)
 	dst = append(dst, cmd...)
 	dst = append(dst, `","key":`...)
-	dst = appendString(dst, m.Key)
+	dst = jsontext.AppendString(dst, m.Key)
 	if m.Kind == Count {
 		dst = fmt.Appendf(dst, `,"count":%d`, m.Count)
 	}

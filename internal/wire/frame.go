@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"errors"
+
+	"github.com/tendproc/tend/internal/jsontext"
 )
 
 var (
@@ -114,12 +116,12 @@ func classify(line []byte) Kind {
 		return Ordinary
 	}
 	var cmd []byte
-	for name, value := range members(line) {
+	for name, value := range jsontext.Members(line) {
 		if isName(name, "cmd") {
 			cmd = value // as in JavaScript the last one counts
 		}
 	}
-	return kindOf(text(cmd))
+	return kindOf(jsontext.Text(cmd))
 }
 
 func kindOf(cmd string) Kind {
