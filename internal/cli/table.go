@@ -123,6 +123,7 @@ func cut(widths []int, limit int) {
 func (t *table) draw(limit int, paint func(style, string) string) string {
 	widths := t.fit(limit)
 	var b strings.Builder
+	b.Grow((t.rows + 4) * (total(widths) + 3*len(widths))) // each bar has three bytes
 	rule := func(left, middle, right string) {
 		parts := make([]string, len(widths))
 		for i, w := range widths {
@@ -133,7 +134,10 @@ func (t *table) draw(limit int, paint func(style, string) string) string {
 	bar := paint(dim, "│")
 	line := func(cellOf func(int) cell) {
 		for i, w := range widths {
-			b.WriteString(bar + " " + pad(cellOf(i), w, t.columns[i].right, paint) + " ")
+			b.WriteString(bar)
+			b.WriteByte(' ')
+			cellOf(i).writeTo(&b, w, t.columns[i].right, paint)
+			b.WriteByte(' ')
 		}
 		b.WriteString(bar + "\n")
 	}
@@ -151,13 +155,25 @@ func (t *table) draw(limit int, paint func(style, string) string) string {
 }
 
 func pad(c cell, w int, right bool, paint func(style, string) string) string {
-	text := c.text
-	if width(text) > w {
+	var b strings.Builder
+	c.writeTo(&b, w, right, paint)
+	return b.String()
+}
+
+// writeTo writes it in w columns.
+func (c cell) writeTo(b *strings.Builder, w int, right bool, paint func(style, string) string) {
+	text, takes := c.text, width(c.text)
+	if takes > w {
 		text = shorten(text, w)
+		takes = width(text)
 	}
-	space := strings.Repeat(" ", max(0, w-width(text)))
+	if !right {
+		b.WriteString(paint(c.style, text))
+	}
+	for ; takes < w; takes++ {
+		b.WriteByte(' ')
+	}
 	if right {
-		return space + paint(c.style, text)
+		b.WriteString(paint(c.style, text))
 	}
-	return paint(c.style, text) + space
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,13 +35,13 @@ func age(d time.Duration) string {
 	case d < 0:
 		return "0s"
 	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
+		return strconv.Itoa(int(d/time.Second)) + "s"
 	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
+		return strconv.Itoa(int(d/time.Minute)) + "m"
 	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
+		return strconv.Itoa(int(d/time.Hour)) + "h"
 	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
+	return strconv.Itoa(int(d/(24*time.Hour))) + "d"
 }
 
 // size is a number of bytes with three digits that matter: 45.3 MB.
@@ -53,17 +54,19 @@ func size(bytes uint64) string {
 	for f >= unit && i < 3 {
 		f, i = f/unit, i+1
 	}
+	digits := 1
 	if f >= 100 {
-		return fmt.Sprintf("%.0f %cB", f, "KMGT"[i])
+		digits = 0
 	}
-	return fmt.Sprintf("%.1f %cB", f, "KMGT"[i])
+	return strconv.FormatFloat(f, 'f', digits, 64) + [...]string{" KB", " MB", " GB", " TB"}[i]
 }
 
 func percent(cpu float64) string {
+	digits := 1
 	if cpu >= 10 {
-		return fmt.Sprintf("%.0f%%", cpu)
+		digits = 0
 	}
-	return fmt.Sprintf("%.1f%%", cpu)
+	return strconv.FormatFloat(cpu, 'f', digits, 64) + "%"
 }
 
 // howEnded tells an exit in words: "exit code 1", "SIGKILL".
