@@ -184,7 +184,7 @@ func (f *fakeService) List(_ context.Context, q event.Query) (event.Snapshot, er
 }
 
 func (f *fakeService) Jlist(context.Context, api.Form) (json.RawMessage, error) {
-	return pm2.JSON(pm2.OwnRecords(f.snap))
+	return pm2.OwnJlist(f.snap)
 }
 
 func (f *fakeService) Start(_ context.Context, req spec.Start) (event.Outcome, error) {

@@ -148,10 +148,11 @@ func pm2Prettylist(ctx context.Context, c *command, _ operands) error {
 	if err != nil {
 		return err
 	}
-	records := pm2.Records(snap)
-	list := make([]any, len(records))
-	for i, r := range records {
-		list[i] = r
+	var list []any
+	for _, in := range snap.Instances {
+		if in.Spec != nil {
+			list = append(list, pm2.Record(in, *in.Spec))
+		}
 	}
 	c.data("%s", pm2.Inspect(list))
 	return nil

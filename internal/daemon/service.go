@@ -60,9 +60,9 @@ func (s *apps) Jlist(ctx context.Context, form api.Form) (json.RawMessage, error
 		return nil, err
 	}
 	if theirs {
-		return pm2.JSON(pm2.Records(snap))
+		return pm2.Jlist(snap)
 	}
-	return pm2.JSON(pm2.OwnRecords(snap))
+	return pm2.OwnJlist(snap)
 }
 
 func (s *apps) Logs(ctx context.Context, req api.LogsRequest, fn func(event.LogLine) error) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 
@@ -104,19 +105,20 @@ func (o *Object) Delete(key string) {
 // MarshalJSON keeps the order. Like JSON.stringify, it escapes no HTML.
 func (o *Object) MarshalJSON() ([]byte, error) { return appendObject(nil, o) }
 
-// JSON is list as one line of JSON, as [Object.MarshalJSON] has it.
-func JSON(list []*Object) ([]byte, error) {
+// line is about n objects as one line of JSON, as [Object.MarshalJSON] has them.
+func line(list iter.Seq[*Object], n int) ([]byte, error) {
 	b := []byte{'['}
 	var err error
-	for i, o := range list {
-		if i > 0 {
+	for o := range list {
+		first := len(b) == 1
+		if !first {
 			b = append(b, ',')
 		}
 		if b, err = appendObject(b, o); err != nil {
 			return nil, err
 		}
-		if i == 0 { // the others are as long
-			b = slices.Grow(b, (len(list)-1)*(len(b)+len(b)/16)+2)
+		if first { // the others are as long
+			b = slices.Grow(b, (n-1)*(len(b)+len(b)/16)+2)
 		}
 	}
 	return append(b, "]\n"...), nil

@@ -12,35 +12,46 @@ import (
 	"github.com/tendproc/tend/internal/spec"
 )
 
-// OwnRecords are the processes of a snapshot with its apps as tend's own jlist shows
-// them: what scripts read is where PM2 has it, and more is told, key by key.
-func OwnRecords(snap event.Snapshot) []*Object {
+// OwnJlist is a snapshot with its apps as tend's own jlist prints it: what scripts read
+// is where PM2 has it, more is told, and the keys are in order.
+func OwnJlist(snap event.Snapshot) ([]byte, error) {
 	apps := make(map[string]*event.App, len(snap.Apps))
 	for i := range snap.Apps {
 		apps[snap.Apps[i].Spec.Name] = &snap.Apps[i]
 	}
-	list := make([]*Object, 0, len(snap.Instances))
-	for _, in := range snap.Instances {
-		env := &Object{}
-		if app := apps[in.App]; app != nil {
-			a := app.Of(in.ID)
-			if _, other := app.Variants[in.ID]; !other {
-				a.Instances -= len(app.Variants) // to PM2 those are apps of their own
+	return line(func(yield func(*Object) bool) {
+		var d draft
+		for i := range snap.Instances {
+			in := &snap.Instances[i]
+			if !yield(record(*in, d.ownEnv(*in, apps[in.App]).sorted())) {
+				return
 			}
-			env.fields = make([]field, 0, 80+len(a.Env))
-			addOwnEnv(env, a, in.Index)
-			addOwnDeclared(env, a)
 		}
-		addOwnState(env, in)
-		list = append(list, record(in, env.sorted()))
+	}, len(snap.Instances))
+}
+
+// ownEnv is what is told of an instance below pm2_env; app may be nil.
+func (d *draft) ownEnv(in event.Instance, app *event.App) *Object {
+	if app == nil {
+		o := &Object{}
+		addOwnState(o, in)
+		return o
 	}
-	return list
+	a := app.Of(in.ID)
+	if _, other := app.Variants[in.ID]; !other {
+		a.Instances -= len(app.Variants) // to PM2 those are apps of their own
+	}
+	o := d.begin(ownFields + len(a.Env))
+	d.vars = texts(d.vars[:0], a.Env)
+	addOwnEnv(o, a, d.vars, in.Index)
+	addOwnDeclared(o, a)
+	addOwnState(o, in)
+	return o
 }
 
 // addOwnEnv puts the variables where PM2 has them: below env, and beside it. The one
 // that grows with the instances has its value in this one.
-func addOwnEnv(o *Object, a spec.App, index int) {
-	vars := texts(a.Env)
+func addOwnEnv(o *Object, a spec.App, vars []field, index int) {
 	for _, f := range vars {
 		o.Set(f.key, f.value)
 	}

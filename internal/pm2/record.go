@@ -18,15 +18,26 @@ import (
 // Record is a process as jlist shows it.
 func Record(in event.Instance, a spec.App) *Object { return record(in, Env(in, a)) }
 
-// Records are the processes of a snapshot with their specs, as jlist shows them.
-func Records(snap event.Snapshot) []*Object {
-	list := make([]*Object, 0, len(snap.Instances))
-	for _, in := range snap.Instances {
-		if in.Spec != nil {
-			list = append(list, Record(in, *in.Spec))
+// Jlist is a snapshot with specs as jlist prints it.
+func Jlist(snap event.Snapshot) ([]byte, error) {
+	return line(func(yield func(*Object) bool) {
+		var d draft
+		for _, in := range snap.Instances {
+			if in.Spec != nil && !yield(record(in, d.env(in, *in.Spec))) {
+				return
+			}
 		}
-	}
-	return list
+	}, len(snap.Instances))
+}
+
+// draft is the room in which one object after the other is made; each is valid until
+// the next. They are short-lived, and many.
+type draft struct{ fields, vars []field }
+
+// begin begins an object of about n fields.
+func (d *draft) begin(n int) *Object {
+	d.fields = slices.Grow(d.fields[:0], n)
+	return &Object{fields: d.fields}
 }
 
 func record(in event.Instance, env *Object) *Object {
@@ -43,15 +54,18 @@ func record(in event.Instance, env *Object) *Object {
 
 // Env is what PM2 knows of a process, and tells it of: its attributes, its
 // environment, how it fares. The keys have PM2's order.
-func Env(in event.Instance, a spec.App) *Object {
-	const others = 80 // keys that are not the environment's, about
-	o := &Object{fields: make([]field, 0, others+len(a.Env))}
+func Env(in event.Instance, a spec.App) *Object { return new(draft).env(in, a) }
+
+const ownFields = 80 // about how many there are beside the environment
+
+func (d *draft) env(in event.Instance, a spec.App) *Object {
+	o := d.begin(ownFields + len(a.Env))
 	set(o, "name", in.App, "filter_env", some(a.FilterEnv), "namespace", in.Namespace)
-	vars := texts(a.Env)
-	addGiven(o, a, vars)
+	d.vars = texts(d.vars[:0], a.Env)
+	addGiven(o, a, slices.Clone(d.vars))
 	addAttributes(o, in, a)
 	addPlaces(o, in, a)
-	for _, f := range vars {
+	for _, f := range d.vars {
 		o.Set(f.key, f.value)
 	}
 	if first, err := strconv.Atoi(a.Env[a.IncrementVar]); err == nil { // a number of its own
@@ -105,7 +119,7 @@ func addGiven(o *Object, a spec.App, vars []field) {
 
 // environment is the app's own, with what is stored for the app under its name.
 func environment(a spec.App, vars []field) *Object {
-	o := newObject(slices.Clone(vars))
+	o := newObject(vars)
 	if _, stored := a.Env[a.Name]; !stored {
 		o.Set(a.Name, &Object{})
 	}
@@ -287,9 +301,9 @@ func set(o *Object, kv ...any) {
 	}
 }
 
-// texts are the fields of a map, in order of their keys.
-func texts(m map[string]string) []field {
-	fields := make([]field, 0, len(m)+1)
+// texts appends the fields of a map to fields, which is empty, in order of their keys.
+func texts(fields []field, m map[string]string) []field {
+	fields = slices.Grow(fields, len(m)+1)
 	for key, text := range m {
 		fields = append(fields, field{key, text})
 	}

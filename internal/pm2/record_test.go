@@ -11,7 +11,7 @@ import (
 	"github.com/tendproc/tend/internal/spec"
 )
 
-func BenchmarkRecords(b *testing.B) {
+func BenchmarkJlist(b *testing.B) {
 	env := map[string]string{}
 	for _, kv := range os.Environ() {
 		k, v, _ := strings.Cut(kv, "=")
@@ -23,15 +23,11 @@ func BenchmarkRecords(b *testing.B) {
 	}
 	var list []event.Instance
 	for i := range 100 {
-		list = append(list, event.Instance{ID: i, App: "web", Namespace: "default", Mode: spec.Fork, Phase: lifecycle.Running, PID: 4000 + i, CreatedAt: time.Now(), StartedAt: time.Now(), Usage: &event.Usage{CPU: 1.5, RSS: 45 << 20}})
+		list = append(list, event.Instance{Spec: &a, ID: i, App: "web", Namespace: "default", Mode: spec.Fork, Phase: lifecycle.Running, PID: 4000 + i, CreatedAt: time.Now(), StartedAt: time.Now(), Usage: &event.Usage{CPU: 1.5, RSS: 45 << 20}})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		var all []*Object
-		for _, in := range list {
-			all = append(all, Record(in, a))
-		}
-		text, err := JSON(all)
+		text, err := Jlist(event.Snapshot{Instances: list})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -281,7 +281,7 @@ func (l *loop) moment() event.Snapshot {
 
 // declared are the apps, and where they listen.
 func (l *loop) declared() []event.App {
-	apps := []event.App{}
+	apps := make([]event.App, 0, len(l.order))
 	at := map[string]int{}
 	for _, id := range l.order {
 		sl := l.slots[id]
@@ -293,7 +293,7 @@ func (l *loop) declared() []event.App {
 			apps[i].Spec.Instances = -sl.spec.Standby
 		}
 		a := &apps[i]
-		if !sl.same(a.Spec) {
+		if ok && !sl.same(a.Spec) {
 			if a.Variants == nil {
 				a.Variants = map[int]spec.App{}
 			}

@@ -74,7 +74,7 @@ func (sl *slot) settle() {
 // same says that the slot is declared as a, the number of instances apart.
 func (sl *slot) same(a spec.App) bool {
 	a.Instances = sl.spec.Instances
-	return reflect.DeepEqual(sl.spec, a)
+	return reflect.DeepEqual(&sl.spec, &a)
 }
 
 // app is the declaration that the next spawn takes.
