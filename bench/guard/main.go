@@ -1,6 +1,6 @@
 // Guard compares what guarding costs, tend beside pm2: the time from a crash to
-// the next exec, the time of ls and the memory of the guard with 0, 10 and 100
-// apps, and what the guard does while everything is idle.
+// the next exec, the time of ls and jlist and the memory of the guard with 0, 10 and
+// 100 apps, and what the guard does while everything is idle.
 //
 //	go run ./internal/tools/testenv go run ./bench/guard
 package main
@@ -25,7 +25,7 @@ import (
 
 var (
 	kills = flag.Int("kills", 20, "how often to kill the app of each guard")
-	lists = flag.Int("lists", 20, "how often to run ls")
+	lists = flag.Int("lists", 20, "how often to run ls and jlist")
 	idle  = flag.Duration("idle", 10*time.Second, "how long to watch the idle guards")
 )
 
@@ -38,11 +38,23 @@ type subject struct {
 	*rig.Guard
 	apps      int        // started so far
 	respawn   rig.Series // ms
-	ls        map[int]rig.Series
+	lists     map[asked]*cost
 	rss, anon map[int]float64
 	idleCPU   time.Duration
 	wakeUps   int
 }
+
+// asked is a command, and with how many apps.
+type asked struct {
+	command string
+	apps    int
+}
+
+// cost is what a command takes: wall clock, and processor time of the command and the
+// guard. The second is to be trusted on a busy machine.
+type cost struct{ took, cpu rig.Series } // ms
+
+var commands = []string{"ls", "jlist"}
 
 // floor is a program below whose time no command written in Go can come.
 type floor struct {
@@ -103,7 +115,7 @@ func guards(ctx context.Context, dir string) ([]*subject, error) {
 	}
 	var subjects []*subject
 	for _, g := range list {
-		subjects = append(subjects, &subject{Guard: g, ls: map[int]rig.Series{}, rss: map[int]float64{}, anon: map[int]float64{}})
+		subjects = append(subjects, &subject{Guard: g, lists: map[asked]*cost{}, rss: map[int]float64{}, anon: map[int]float64{}})
 		if _, err := g.Run(ctx, "ls"); err != nil { // starts the daemon
 			return nil, err
 		}
@@ -197,19 +209,54 @@ func withApps(ctx context.Context, dir string, subjects []*subject, n int) error
 			if s.Name == "pm2" && i >= max(1, *lists/4) {
 				continue // a second each
 			}
-			took, err := timed(s.Command(ctx, "ls"))
-			if err != nil {
-				return fmt.Errorf("%s ls: %w", s.Name, err)
+			if err := s.list(ctx, n); err != nil {
+				return err
 			}
-			s.ls[n] = append(s.ls[n], took)
 		}
 	}
-	for _, s := range subjects {
-		daemons, err := s.Daemons(ctx)
+	pids := make([][]int, len(subjects))
+	for i, s := range subjects {
+		var err error
+		if pids[i], err = s.Daemons(ctx); err != nil {
+			return err
+		}
+	}
+	if err := rig.Rest(ctx, 5*time.Second); err != nil { // what the lists took is given back
+		return err
+	}
+	for i, s := range subjects {
+		s.rss[n], s.anon[n] = rig.Memory(pids[i]...)
+	}
+	return nil
+}
+
+// list runs the commands once.
+func (s *subject) list(ctx context.Context, n int) error {
+	daemons, err := s.Daemons(ctx)
+	if err != nil {
+		return err
+	}
+	for _, command := range commands {
+		before, err := rig.CPU(daemons...)
 		if err != nil {
 			return err
 		}
-		s.rss[n], s.anon[n] = rig.Memory(daemons...)
+		cmd := s.Command(ctx, command)
+		took, err := timed(cmd)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", s.Name, command, err)
+		}
+		after, err := rig.CPU(daemons...)
+		if err != nil {
+			return err
+		}
+		c := s.lists[asked{command, n}]
+		if c == nil {
+			c = &cost{}
+			s.lists[asked{command, n}] = c
+		}
+		spent := after - before + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		c.took, c.cpu = append(c.took, took), append(c.cpu, float64(spent)/1e6)
 	}
 	return nil
 }

@@ -22,9 +22,13 @@ func report(subjects []*subject) {
 	row("crash → exec, ms: median", subjects, "%.2f", func(s *subject) float64 { return s.respawn.Median() })
 	row("crash → exec, ms: best", subjects, "%.2f", func(s *subject) float64 { return least(s.respawn) })
 	for _, n := range sizes {
-		row(fmt.Sprintf("ls, %d apps, ms: median", n), subjects, "%.1f", func(s *subject) float64 { return s.ls[n].Median() })
-		row(fmt.Sprintf("ls, %d apps, ms: best", n), subjects, "%.1f", func(s *subject) float64 { return least(s.ls[n]) })
-		row(fmt.Sprintf("memory of the guard, %d apps, MB", n), subjects, "%.1f", func(s *subject) float64 { return s.rss[n] })
+		for _, command := range commands {
+			of := func(s *subject) *cost { return s.lists[asked{command, n}] }
+			row(fmt.Sprintf("%s, %d apps, ms: median", command, n), subjects, "%.1f", func(s *subject) float64 { return of(s).took.Median() })
+			row(fmt.Sprintf("%s, %d apps, ms: best", command, n), subjects, "%.1f", func(s *subject) float64 { return least(of(s).took) })
+			row(fmt.Sprintf("%s, %d apps, CPU ms: median", command, n), subjects, "%.1f", func(s *subject) float64 { return of(s).cpu.Median() })
+		}
+		row(fmt.Sprintf("memory of the guard at rest, %d apps, MB", n), subjects, "%.1f", func(s *subject) float64 { return s.rss[n] })
 		row(fmt.Sprintf("… of it not file pages, %d apps, MB", n), subjects, "%.1f", func(s *subject) float64 { return s.anon[n] })
 	}
 	for _, f := range floors {
