@@ -174,7 +174,8 @@ tend restart web --node-args=null`,
 		long: `In cluster mode each worker is started anew and must listen (or be ready) before
 the old one of its place is let go. If the new one does not come up, the old one
 stays, those that got other flags before it go back to theirs, the command says
-why and exits 1. Apps in fork mode are restarted.
+why and exits 1; so it does if a new one ends within --min-uptime, before all are
+replaced. Apps in fork mode are restarted.
 
 With --canary so many new workers serve beside the old ones first. If one of them
 ends within the time of --for, or fails its --probe where the old worker beside it

@@ -319,7 +319,10 @@ func TestRolloutKeepsItsPromises(t *testing.T) {
 					ails[ev.ID] = 0
 				}
 			}
-			failed = failed || ev.Stage == Kept || ails[ev.ID] >= 3
+			failed = failed || ev.Stage == Kept || ev.Stage == Replaced && ev.Reason != "" || ails[ev.ID] >= 3
+			if done := r.In(Replaced); len(done) > 0 && rapid.IntRange(0, 9).Draw(t, "one that is replaced ends") == 0 {
+				ev, failed = RollEvent{ID: done[0], Stage: Replaced, Reason: "died"}, true
+			}
 		}
 		t.Fatalf("never finished: %+v", r)
 	})
@@ -356,7 +359,7 @@ func outcome(t *rapid.T, r Roll) RollEvent {
 		Rolling: {Replaced, Replaced, Kept, Left}, Trying: {OnTrial, OnTrial, Kept, Left}, OnTrial: {Kept, Left, OnTrial, OnTrial, OnTrial},
 		Rejecting: {Kept, Left}, Returning: {Returned, Stuck, Left},
 	}[stage]).Draw(t, "stage")
-	if ev.Stage == OnTrial && rapid.Bool().Draw(t, "does well") {
+	if (ev.Stage == OnTrial || ev.Stage == Replaced) && rapid.Bool().Draw(t, "does well") {
 		ev.Reason = ""
 	}
 	return ev

@@ -50,7 +50,8 @@ const (
 
 // RollEvent is what became of one instance of a roll: its new Stage, and for Kept
 // the reason. OnTrial, of one that is, tells how it did when it was probed: Reason is what
-// it did worse than the old generation, or "". The zero RollEvent begins the
+// it did worse than the old generation, or "". Replaced with a Reason, at once or of one
+// that is, tells that the new process has ended soon. The zero RollEvent begins the
 // roll, or says that time has passed.
 type RollEvent struct {
 	ID     int
@@ -102,6 +103,9 @@ func Rollout(r Roll, ev RollEvent, now time.Time) (Roll, []RollAction) {
 func (r *Roll) take(ev RollEvent) {
 	for i := range r.Slots {
 		s := &r.Slots[i]
+		if s.ID == ev.ID && s.Stage == Replaced && ev.Stage == Replaced && r.Reason == "" {
+			r.Reason = ev.Reason
+		}
 		if s.ID != ev.ID || ev.Stage == Waiting || slices.Contains(settled, s.Stage) {
 			continue
 		}
@@ -110,7 +114,7 @@ func (r *Roll) take(ev RollEvent) {
 			continue
 		}
 		s.Stage = ev.Stage
-		if ev.Stage == Kept && r.Reason == "" {
+		if (ev.Stage == Kept || ev.Stage == Replaced) && r.Reason == "" {
 			r.Reason = ev.Reason
 		}
 	}

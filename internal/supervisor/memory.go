@@ -272,6 +272,11 @@ func (l *loop) resumeRoll(r *roll) {
 			l.resumeTurn(r, sl)
 		}
 	}
+	for _, id := range r.core.In(lifecycle.Replaced) {
+		if sl := l.slots[id]; sl != nil {
+			l.watchReplaced(r, sl, &shortLife{gen: r.turns[id].New})
+		}
+	}
 	if !r.core.Finished {
 		l.roll(r, lifecycle.RollEvent{})
 	}

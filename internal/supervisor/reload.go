@@ -274,9 +274,13 @@ func (l *loop) replace(r *roll, sl *slot, specs map[int]spec.App, trial bool) {
 // watchTurn waits for what becomes of an instance that is being replaced.
 func (l *loop) watchTurn(r *roll, sl *slot, done, failedAs lifecycle.RollStage) {
 	turn := r.turns[sl.id]
-	old, c := turn.Old, coming{want: turn.New}
+	old, c, short := turn.Old, coming{want: turn.New}, &shortLife{gen: turn.New}
 	sl.await(func(sl *slot) bool {
 		ev := lifecycle.RollEvent{ID: sl.id}
+		if done == lifecycle.Replaced && short.over(sl) {
+			l.turned(r, sl, r.shortLived(sl, short))
+			return true
+		}
 		switch c.look(sl) {
 		case undecided:
 			return false
@@ -285,6 +289,9 @@ func (l *loop) watchTurn(r *roll, sl *slot, done, failedAs lifecycle.RollStage) 
 				return false // drains, which has an end
 			}
 			ev.Stage = done
+			if done == lifecycle.Replaced {
+				defer l.watchReplaced(r, sl, short)
+			}
 		case failed:
 			ev.Stage, ev.Reason = failedAs, c.failure.Reason
 			r.fail(sl, c)
@@ -295,6 +302,47 @@ func (l *loop) watchTurn(r *roll, sl *slot, done, failedAs lifecycle.RollStage) 
 		l.turned(r, sl, ev)
 		return true
 	})
+}
+
+// watchReplaced ends the roll where what has replaced an instance lives shortly: the
+// others would fare no better.
+func (l *loop) watchReplaced(r *roll, sl *slot, short *shortLife) {
+	sl.await(func(sl *slot) bool {
+		if l.rolls[r.app] != r || r.stage(sl.id) != lifecycle.Replaced {
+			return true
+		}
+		if !short.over(sl) {
+			return false
+		}
+		l.roll(r, r.shortLived(sl, short))
+		return true
+	})
+}
+
+// shortLived is what a roll is told of an instance whose new process is over so soon.
+func (r *roll) shortLived(sl *slot, short *shortLife) lifecycle.RollEvent {
+	reason := short.reason + ", after it had replaced the old process"
+	r.fail(sl, coming{failure: lifecycle.Failure{Gen: short.gen, Reason: reason}, replaced: true})
+	return lifecycle.RollEvent{ID: sl.id, Stage: lifecycle.Replaced, Reason: reason}
+}
+
+// shortLife is that of a generation that has served, and ended soon.
+type shortLife struct {
+	gen    uint64
+	served bool
+	reason string // how it ended; "" while it has not
+}
+
+// over says that it was one, and that its last lines are known.
+func (s *shortLife) over(sl *slot) bool {
+	life := sl.state.Find(s.gen)
+	switch {
+	case life != nil && life.Role == lifecycle.Current && life.Stage == lifecycle.Serving:
+		s.served = true
+	case s.served && s.reason == "" && sl.lastExit != nil && sl.lastExit.Gen == s.gen && sl.state.Unstable > 0:
+		s.reason = sl.state.Reason
+	}
+	return s.reason != "" && life == nil
 }
 
 // watchTrial waits for a successor to be on trial, and for its end there.
@@ -375,7 +423,7 @@ func (r *roll) fail(sl *slot, c coming) {
 	if ok && r.stage(sl.id) == lifecycle.OnTrial {
 		f.Message = "on trial it " + f.Message
 	}
-	if ok && sl.state.Phase == lifecycle.Running && !c.alive {
+	if ok && sl.state.Phase == lifecycle.Running && !c.alive && !c.replaced {
 		f.Message += "; the old process stays"
 	}
 	if c.alive && r.w.tail == nil {

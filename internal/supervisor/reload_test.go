@@ -470,6 +470,37 @@ func TestReloadGoesBack(t *testing.T) {
 	})
 }
 
+// What serves for a moment and then dies is not rolled out to the rest.
+func TestReloadStopsWhereTheReplacedDie(t *testing.T) {
+	for _, respec := range []bool{false, true} {
+		run(t, func(b *bench) {
+			b.gens("web", worker, program{online: 40 * ms, listens: 100 * ms, exits: 300 * ms, code: 7, log: []string{"out of luck"}}, worker)
+			b.start("web", 3)
+			req := act("web")
+			message := "reload web (0): exited with code 7 after 300ms, after it had replaced the old process"
+			if respec {
+				req.Options.Env = map[string]string{"NEW": "1"}
+				message += "; 1 that had been replaced went back"
+			}
+			_, err := b.sup.Reload(b.ctx, req)
+			if f := wantFault(t, err, fault.StartFailed, message); len(f.Log) != 1 {
+				t.Errorf("log %q", f.Log)
+			}
+			b.wait(time.Minute)
+			for id := range 3 {
+				if in := b.get(id); in.Phase != lifecycle.Running || id == 2 && in.Gen != 1 {
+					t.Errorf("%+v", in)
+				}
+			}
+			for _, s := range b.spawns[len(b.spawns)-1:] {
+				if s.App.Env["NEW"] != "" {
+					t.Errorf("the last one that was started is of the new declaration: %+v", s.Key)
+				}
+			}
+		})
+	}
+}
+
 func TestRollback(t *testing.T) {
 	run(t, func(b *bench) {
 		b.always("web", worker)

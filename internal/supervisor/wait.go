@@ -126,6 +126,8 @@ type coming struct {
 	want    uint64
 	failure lifecycle.Failure // the first one from want on
 	alive   bool              // what failed lives on: it is only late
+
+	replaced bool // what failed had come up, and the old process is gone
 }
 
 // look judges the slot as it is now. A failure is told only once the process
