@@ -112,7 +112,9 @@ func (l *life) begin() (*child.Process, Report) {
 	if l.former != nil {
 		return l.adopt()
 	}
+	done := startTurn()
 	proc, err := l.start()
+	done()
 	if err != nil {
 		return nil, SpawnFailed{Err: err}
 	}

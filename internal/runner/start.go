@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/cluster"
@@ -64,6 +65,28 @@ func (p *pipes) release() {
 		st.Release()
 	}
 	p.streams = nil
+}
+
+// starts has a token for each start under way: threads are this process's, whoever
+// starts.
+var starts = make(chan struct{}, maxStarts)
+
+// maxStarts is how many processes are started at the same time. Each start holds a
+// thread until the program runs, which Go then keeps: 100 would be two megabytes.
+const maxStarts = 16
+
+// startPatience is how long a start waits for others at most: a program on a file system
+// that does not answer holds up nobody else.
+const startPatience = time.Second
+
+// startTurn waits until a process may be started. Call done when it is.
+func startTurn() (done func()) {
+	select {
+	case starts <- struct{}{}:
+		return func() { <-starts }
+	case <-time.After(startPatience):
+		return func() {}
+	}
 }
 
 // start makes the process. On an error undo has to follow.
