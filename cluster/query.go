@@ -280,14 +280,24 @@ func (d *dispatcher) makeRoom(group string, id ident) (made bool) {
 	return made
 }
 
-// neighbour is a listener that may be in the way of id: on the same port, or nil.
+// neighbour is a listener that may be in the way of id, or nil.
 func (d *dispatcher) neighbour(id ident) *listener {
 	for _, l := range d.table {
-		if l.port == id.port && l.port != 0 {
+		if l.port == id.port && l.port != 0 && l.datagrams() == id.datagrams() && mayMeet(l.host, id.host) {
 			return l
 		}
 	}
 	return nil
+}
+
+func (id *ident) datagrams() bool { return id.kind == wire.UDP4 || id.kind == wire.UDP6 }
+
+// mayMeet tells whether one socket for each of two hosts may be too many for a port: not
+// if they are addresses of which none is for all.
+func mayMeet(a, b string) bool {
+	one, err := netip.ParseAddr(a)
+	other, err2 := netip.ParseAddr(b)
+	return err != nil || err2 != nil || one == other || one.IsUnspecified() || other.IsUnspecified()
 }
 
 // bars tells whether w may not share l.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -207,6 +208,46 @@ func TestExclusive(t *testing.T) {
 			s.p.Remove(o.ID)
 		}
 		s.p.Release("next")
+	}
+}
+
+// Of an address that somebody else has, no group is said to have it that serves another one.
+func TestWhoIsInTheWay(t *testing.T) {
+	p, ev := run(t, PrimaryOptions{})
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at := func(host string, kind string) string {
+		return fmt.Sprintf(`"index":0,"data":null,"address":%q,"port":%d,"addressType":%s,"flags":0`, host, l.Addr().(*net.TCPAddr).Port, kind)
+	}
+	web := fake(t, p, WorkerOptions{ID: 1, Group: "web"})
+	for _, m := range []string{at("127.0.0.2", "4"), at("127.0.0.1", `"udp4"`)} {
+		if runtime.GOOS != "linux" && strings.Contains(m, "127.0.0.2") {
+			continue // no other system has that address from the start
+		}
+		m := web.listen(m)
+		if m.refused() {
+			t.Fatal(m.raw)
+		}
+		if m.fd >= 0 {
+			sys.Close(m.fd)
+		}
+	}
+	other := fake(t, p, WorkerOptions{ID: 2, Group: "other"})
+	if m := other.listen(at("127.0.0.1", "4")); !m.refused() {
+		t.Fatal(m.raw)
+	}
+	if err := ev.of(2, WorkerListenFailed).Err; !errors.Is(err, syscall.EADDRINUSE) || strings.Contains(err.Error(), "web") {
+		t.Error(err)
+	}
+	third := fake(t, p, WorkerOptions{ID: 3, Group: "third"})
+	if m := third.listen(at("0.0.0.0", "4")); !m.refused() {
+		t.Fatal(m.raw)
+	}
+	if err := ev.of(3, WorkerListenFailed).Err; runtime.GOOS == "linux" && err.Error() != "address already in use: web has it" {
+		t.Error(err)
 	}
 }
 
