@@ -50,8 +50,8 @@ func runProfile(kind string, usual time.Duration) func(context.Context, *command
 		length := usual
 		if len(o.args) > 0 {
 			d, err := spec.Duration(o.args[0])
-			if err != nil || d < 0 {
-				return &fault.Error{Code: fault.Invalid, Field: "TIME", Message: clean(o.args[0]) + " is not a time", Remedy: "Give milliseconds, or a unit as in 10s."}
+			if err != nil || d < 0 || d > time.Hour {
+				return &fault.Error{Code: fault.Invalid, Field: "TIME", Message: clean(o.args[0]) + " is not a time of at most an hour", Remedy: "Give milliseconds, or a unit as in 10s."}
 			}
 			length = d
 		}
@@ -59,10 +59,12 @@ func runProfile(kind string, usual time.Duration) func(context.Context, *command
 		if err != nil {
 			return err
 		}
+		told := func() {}
 		if length > 0 {
-			c.say("Profiling the daemon for %v …\n", length)
+			told = after(sentence, func() { c.say("Profiling the daemon for %v …\n", length) })
 		}
 		profile, err := svc.Profile(ctx, api.ProfileRequest{Kind: kind, For: length})
+		told()
 		if err != nil {
 			return err
 		}
