@@ -79,8 +79,7 @@ func decodeFault(err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		f.Field = strings.Trim(name, `"`)
 		f.Message = "unknown field"
-		f.Remedy = "Leave it out, or check its spelling; docs/api.md lists the fields. " +
-			"If a newer tend sent it, restart the daemon with that version: tend kill."
+		f.Remedy = "Leave it out, or check its spelling; docs/api.md lists the fields. " + older
 		return f
 	}
 	switch {

@@ -195,7 +195,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	}
 	s.fail(w, &fault.Error{
 		Code: fault.Unsupported, Message: "no such path: " + r.URL.Path,
-		Remedy: "docs/api.md lists the paths; a newer tend may know more of them.",
+		Remedy: "docs/api.md lists the paths. " + older,
 	})
 }
 
@@ -323,10 +323,16 @@ next:
 			}
 			continue next
 		}
-		return queryFault(name, "unknown query parameter: leave it out")
+		return &fault.Error{
+			Code: fault.Invalid, Op: "read request", Field: name, Message: "unknown query parameter",
+			Remedy: "Leave it out. " + older,
+		}
 	}
 	return nil
 }
+
+// older is for who asks by a newer tend than this one.
+const older = "Where the command knows it, the daemon is of an older tend: tend upgrade"
 
 func queryFault(name, message string) error {
 	return &fault.Error{Code: fault.Invalid, Op: "read request", Field: name, Message: message}

@@ -139,8 +139,12 @@ func TestBadRequests(t *testing.T) {
 		{"no path", get("/"), 501, fault.Unsupported, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if e := fails(t, raw(t, socket, c.text), c.status, c.code); e.Field != c.field {
+			e := fails(t, raw(t, socket, c.text), c.status, c.code)
+			if e.Field != c.field {
 				t.Errorf("field is %q, want %q", e.Field, c.field)
+			}
+			if strings.HasPrefix(c.name, "unknown") && !strings.HasSuffix(e.Remedy, ": tend upgrade") {
+				t.Errorf("a newer tend that asks is told %q", e.Remedy)
 			}
 		})
 	}
