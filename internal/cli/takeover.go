@@ -167,7 +167,7 @@ func (i *importation) run(ctx context.Context, svc api.Service) error {
 		case app.Module:
 			i.leave(app, &fault.Error{Message: "a module of PM2"})
 		case known[app.Name]:
-			i.leave(app, &fault.Error{Message: "tend has an app of that name"})
+			i.leave(app, &fault.Error{Message: "tend has an app of that name", Remedy: "To have PM2's in its place: tend delete " + shellQuote(app.Name) + ", and import again."})
 			failed = errTold
 		default:
 			if err := i.move(ctx, svc, app); err != nil {
