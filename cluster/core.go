@@ -171,12 +171,12 @@ func (g *ledger) acknowledged() *sent {
 	return nil
 }
 
-// answer finds the connection that was sent with seq and marks it answered;
-// nil when there is none that waits.
+// answer finds the connection that was sent with seq and marks it answered, and
+// so received; nil when there is none that waits.
 func (g *ledger) answer(seq int64) *sent {
 	for i := g.head; i < len(g.entries); i++ {
 		if s := &g.entries[i]; s.seq == seq && s.fd >= 0 && !s.answered {
-			s.answered = true
+			s.acked, s.answered = true, true
 			return s
 		}
 	}

@@ -81,6 +81,7 @@ func (d *dispatcher) preload(w *worker, f *ipc.Frame) {
 	switch m.Act {
 	case actHello:
 		w.Drains = true
+		d.post(w, []byte(`{"cmd":"NODE_TEND","act":"brief"}`+"\n"), -1)
 		d.event(Event{Worker: w.ID, Type: WorkerDrains})
 	case actDrained:
 		d.disconnect(w.ID)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -91,6 +92,34 @@ func TestNodeDrainsUnnoticed(t *testing.T) {
 					}
 				}
 			})
+		}
+	})
+}
+
+// A worker with the preload answers a connection once, and a handle that is none as ever.
+func TestNodeAnswersOnce(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "counts", RoundRobin)
+		id := k.worker()
+		k.ev.of(id, WorkerDrains)
+		ask := func() (said struct{ Handles, Connections int }) {
+			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(fmt.Sprintf("http://127.0.0.1:%d/", k.port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if err := json.NewDecoder(resp.Body).Decode(&said); err != nil {
+				t.Fatal(err)
+			}
+			return said
+		}
+		before := ask()
+		for range 20 {
+			ask()
+		}
+		after := ask()
+		if after.Connections != before.Connections+21 || after.Handles != before.Handles {
+			t.Errorf("it said %+v, and then %+v after 21 connections", before, after)
 		}
 	})
 }
@@ -259,6 +288,9 @@ func TestDrainIsAskedOfWhoSaidHello(t *testing.T) {
 	s := newSuccession(t)
 	able, adopt := s.worker(WorkerOptions{ID: 1, Group: "web"})
 	able.say(`{"cmd":"NODE_TEND","act":"hello"}`)
+	if m := able.must(); m.raw != `{"cmd":"NODE_TEND","act":"brief"}` {
+		t.Errorf("at its hello it is told %s", m.raw)
+	}
 	s.drains = s.ev.wait("that it drains", func(ev Event) bool { return ev.Worker == 1 && ev.Type == WorkerDrains }).Worker == 1
 	s.next()
 	adopt()

@@ -2,6 +2,7 @@
 // without a client noticing. It does nothing until the primary says so.
 //
 //   worker  ── {cmd:"NODE_TEND",act:"hello"} ──────────▶ primary   it can drain
+//   primary ── {cmd:"NODE_TEND",act:"brief"} ──────────▶ worker    one answer to a connection is enough
 //   primary ── {cmd:"NODE_TEND",act:"drain",timeout} ──▶ worker    take no new connection, finish the old
 //   worker  ── {cmd:"NODE_TEND",act:"drained"} ────────▶ primary   none is left
 //   primary ── {cmd:"NODE_TEND",act:"ping"} ───────────▶ worker    does your event loop turn?
@@ -99,8 +100,24 @@ function install(cluster) {
     if (!message || message.cmd !== 'NODE_TEND') return;
     if (message.act === 'drain') drain(message.timeout);
     if (message.act === 'ping') say({ act: 'pong' });
+    if (message.act === 'brief') answerOnce();
   });
   say({ act: 'hello' });
+}
+
+// Node answers a connection twice: that it has the handle, and then that it accepts it. The
+// second says the first; without it each connection is a message and a system call cheaper.
+function answerOnce() {
+  const send = process._send;
+  if (typeof send !== 'function') return;
+  let connection = false; // is what the handle under way is
+  process.prependListener('internalMessage', (message) => {
+    connection = message.cmd === 'NODE_HANDLE' && Boolean(message.msg) && message.msg.act === 'newconn';
+  });
+  process._send = function (message, handle, options, callback) {
+    if (connection && message && message.cmd === 'NODE_HANDLE_ACK') return connection = false, true;
+    return send.call(this, message, handle, options, callback);
+  };
 }
 
 // A session of Engine.IO lives in the memory of the worker that opened it, and the client names it

@@ -15,5 +15,15 @@ const kinds = {
 kinds.hangs = () => http.createServer((req, res) => {
   res.end('x', () => { if (req.url === '/hang') for (;;); });
 });
+// What the worker says to its primary of handles, and of connections.
+kinds.counts = () => {
+  const send = process._send, said = { handles: 0, connections: 0 };
+  process._send = function (message, ...rest) {
+    if (message.cmd === 'NODE_HANDLE_ACK') said.handles++;
+    if ('accepted' in message) said.connections++;
+    return send.call(this, message, ...rest);
+  };
+  return http.createServer((req, res) => res.end(JSON.stringify(said)));
+};
 if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
 else kinds[process.env.KIND]().listen(+process.env.PORT, '127.0.0.1');
