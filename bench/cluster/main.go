@@ -116,7 +116,11 @@ func (v *variant) measure(ctx context.Context) error {
 	}
 	o := v.options()
 	o.Duration = *length
-	r, err := loadgen.Run(ctx, o)
+	send := loadgen.Connections
+	if *keep {
+		send = loadgen.Run
+	}
+	r, err := send(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -137,6 +137,19 @@ func TestEachFateIsTold(t *testing.T) {
 			if r.Fresh != tt.fresh || r.Reused != tt.reused {
 				t.Errorf("fresh %v, reused %v; want %v, %v\n%v", r.Fresh, r.Reused, tt.fresh, tt.reused, r.Errors)
 			}
+			var each [kinds]int // on a connection each
+			for kind, n := range tt.fresh {
+				if n > 0 {
+					each[kind] = 4
+				}
+			}
+			r, err = Connections(t.Context(), Options{URL: tt.url, Requests: 4, Timeout: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Fresh != each || r.Reused != [kinds]int{} {
+				t.Errorf("a connection each: fresh %v, reused %v; want %v\n%v", r.Fresh, r.Reused, each, r.Errors)
+			}
 		})
 	}
 }
@@ -149,27 +162,34 @@ func TestManyClientsShareTheWork(t *testing.T) {
 		served++
 		n := served
 		mu.Unlock()
-		fmt.Fprintf(w, "%d", n%2)
+		fmt.Fprintf(w, "%d%s", n%2, strings.Repeat("x", n*17%9000)) // mostly longer than one read
 	}))
 	defer srv.Close()
-	r, err := Run(t.Context(), Options{
-		URL: srv.URL, Clients: 8, KeepAlive: true, Requests: 1000,
-		Key: func(body []byte) string { return string(body) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Requests() != 1000 || r.Failed() != 0 || served != 1000 {
-		t.Errorf("%v; served %d", &r, served)
-	}
-	if r.By["0"] != 500 || r.By["1"] != 500 {
-		t.Errorf("by key: %v", r.By)
-	}
-	if r.Latency.Count() != 1000 || r.Latency.Quantile(0.5) <= 0 || r.Latency.Quantile(1) > r.Latency.Max() {
-		t.Errorf("latency: %d, p50 %v, max %v", r.Latency.Count(), r.Latency.Quantile(0.5), r.Latency.Max())
-	}
-	if r.LongestGap <= 0 || r.LongestGap > r.Elapsed {
-		t.Errorf("longest gap %v of %v", r.LongestGap, r.Elapsed)
+	o := Options{URL: srv.URL, Clients: 8, Requests: 1000, Key: func(body []byte) string { return string(body[:1]) }}
+	kept := o
+	kept.KeepAlive = true
+	for name, run := range map[string]func() (Result, error){
+		"kept":        func() (Result, error) { return Run(t.Context(), kept) },
+		"fresh":       func() (Result, error) { return Run(t.Context(), o) },
+		"connections": func() (Result, error) { return Connections(t.Context(), o) },
+	} {
+		served = 0
+		r, err := run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Requests() != 1000 || r.Failed() != 0 || served != 1000 {
+			t.Errorf("%s: %v; served %d", name, &r, served)
+		}
+		if r.By["0"] != 500 || r.By["1"] != 500 {
+			t.Errorf("%s: by key: %v", name, r.By)
+		}
+		if r.Latency.Count() != 1000 || r.Latency.Quantile(0.5) <= 0 || r.Latency.Quantile(1) > r.Latency.Max() {
+			t.Errorf("%s: latency: %d, p50 %v, max %v", name, r.Latency.Count(), r.Latency.Quantile(0.5), r.Latency.Max())
+		}
+		if r.LongestGap <= 0 || r.LongestGap > r.Elapsed {
+			t.Errorf("%s: longest gap %v of %v", name, r.LongestGap, r.Elapsed)
+		}
 	}
 }
 

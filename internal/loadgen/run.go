@@ -28,6 +28,22 @@ type Options struct {
 // way, and returns what became of them. The error is about o, never about the
 // server: failed requests are in the result.
 func Run(ctx context.Context, o Options) (Result, error) {
+	return o.run(ctx, func(ctx context.Context, r *round) (total Result, err error) {
+		results := make([]Result, max(1, o.Clients))
+		var clients sync.WaitGroup
+		for i := range results {
+			clients.Go(func() { results[i] = r.client(ctx) })
+		}
+		clients.Wait()
+		for i := range results {
+			total.add(&results[i])
+		}
+		return total, nil
+	})
+}
+
+// run has send do the round that o asks for.
+func (o Options) run(ctx context.Context, send func(context.Context, *round) (Result, error)) (Result, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
 		return Result{}, fmt.Errorf("loadgen: not an http address: %q", o.URL)
@@ -45,19 +61,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	r := &round{o: o, addr: u.Host, start: time.Now(), request: request(u, o.KeepAlive)}
 	r.left.Store(int64(o.Requests))
-	results := make([]Result, max(1, o.Clients))
-	var clients sync.WaitGroup
-	for i := range results {
-		clients.Go(func() { results[i] = r.client(ctx) })
-	}
-	clients.Wait()
-	total := Result{Elapsed: time.Since(r.start)}
-	for i := range results {
-		total.add(&results[i])
-	}
+	total, err := send(ctx, r)
+	total.Elapsed = time.Since(r.start)
 	r.gap(total.Elapsed)
 	total.LongestGap = time.Duration(r.longest.Load())
-	return total, nil
+	return total, err
 }
 
 func request(u *url.URL, keep bool) []byte {
@@ -111,17 +119,7 @@ func (r *round) client(ctx context.Context) (res Result) {
 		if err == nil {
 			status, body, err = c.roundTrip(r.request, r.o.Timeout)
 		}
-		kind := classify(status, err)
-		res.count(kind, fresh)
-		if kind == OK {
-			res.Latency.Record(time.Since(start))
-			r.gap(time.Since(r.start))
-			if r.o.Key != nil {
-				res.key(r.o.Key(body))
-			}
-		} else if len(res.Errors) < maxErrors {
-			res.Errors = append(res.Errors, Failure{At: time.Since(r.start), Kind: kind, Fresh: fresh, Err: err, Status: status})
-		}
+		r.count(&res, fate{started: start, fresh: fresh, status: status, body: body, err: err})
 		if err != nil || !c.reusable || !r.o.KeepAlive {
 			c.close()
 			c = nil
@@ -129,6 +127,32 @@ func (r *round) client(ctx context.Context) (res Result) {
 		r.rest(ctx)
 	}
 	return res
+}
+
+// fate is what became of one request.
+type fate struct {
+	started time.Time
+	fresh   bool // it was the first on its connection
+	status  int
+	body    []byte
+	err     error
+}
+
+// count adds one request to res.
+func (r *round) count(res *Result, f fate) {
+	kind := classify(f.status, f.err)
+	res.count(kind, f.fresh)
+	switch {
+	case kind == OK:
+		now := time.Now()
+		res.Latency.Record(now.Sub(f.started))
+		r.gap(now.Sub(r.start))
+		if r.o.Key != nil {
+			res.key(r.o.Key(f.body))
+		}
+	case len(res.Errors) < maxErrors:
+		res.Errors = append(res.Errors, Failure{At: time.Since(r.start), Kind: kind, Fresh: f.fresh, Err: f.err, Status: f.status})
+	}
 }
 
 func (r *round) rest(ctx context.Context) {
