@@ -28,7 +28,7 @@ import (
 var (
 	rounds  = flag.Int("rounds", 5, "how often to measure each variant")
 	length  = flag.Duration("time", 3*time.Second, "how long each time")
-	clients = flag.Int("clients", 32, "concurrent clients")
+	clients = flag.Int("clients", 64, "concurrent clients")
 	warm    = flag.Int("warm", 12000, "requests to each variant before the first round")
 	keep    = flag.Bool("keepalive", false, "keep connections")
 )

@@ -277,6 +277,9 @@ func (l *loop) resumeRoll(r *roll) {
 			l.watchReplaced(r, sl, &shortLife{gen: r.turns[id].New})
 		}
 	}
+	if again := time.Now().Add(2 * trialPause); len(l.onTrial(r)) > 0 && r.core.Until.Before(again) {
+		r.core.Until = again // the last answers may have gone with the former daemon
+	}
 	if !r.core.Finished {
 		l.roll(r, lifecycle.RollEvent{})
 	}

@@ -161,6 +161,26 @@ func TestFailureAfterACrash(t *testing.T) {
 	})
 }
 
+// A trial does not end without an answer because a daemon died that waited for it.
+func TestCrashAtTheEndOfATrial(t *testing.T) {
+	for _, at := range []time.Duration{58 * time.Second, 60500 * ms, 61 * time.Second, 70 * time.Second} {
+		run(t, func(b *bench) {
+			ready := program{online: 40 * ms, listens: 100 * ms, ready: 110 * ms, stopTime: 20 * ms}
+			hung := ready
+			hung.hangs = 57 * time.Second
+			b.gens("web", ready, hung)
+			b.start("web", 2, func(o *spec.Options) { o.Probe = ptr("http://127.0.0.1:3000/") })
+			onTrial(b, 1, "")
+			b.wait(at)
+			b.crash()
+			b.wait(2 * time.Minute)
+			if in := b.get(0); in.Gen != 1 || b.alive() != 2 {
+				t.Errorf("after a crash at %v: %+v, %d alive", at, in, b.alive())
+			}
+		})
+	}
+}
+
 // A stop goes on, however often who does it dies.
 func TestCrashInAStop(t *testing.T) {
 	run(t, func(b *bench) {
