@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tendproc/tend/child"
 	"github.com/tendproc/tend/internal/config"
@@ -279,10 +280,18 @@ func (c *command) progress() io.Writer {
 	return c.Out
 }
 
-// watched runs a program to its end. What it writes goes to out and standard error.
+// watchedGrace is what an interrupted program has to put its things in order: git takes
+// its locks away, docker run waits for the container.
+const watchedGrace = 15 * time.Second
+
+// watched runs a program to its end. What it writes goes to out and standard error;
+// what it may read is in cmd, or nothing.
 func (c *command) watched(ctx context.Context, cmd child.Command, out io.Writer) error {
-	cmd.Stdio = []child.Stdio{child.Ignore(), open(out), open(c.Err)}
-	exit, err := child.Run(ctx, cmd, child.StopOptions{})
+	if cmd.Stdio == nil {
+		cmd.Stdio = []child.Stdio{child.Ignore()}
+	}
+	cmd.Stdio = append(cmd.Stdio, open(out), open(c.Err))
+	exit, err := child.Run(ctx, cmd, child.StopOptions{Grace: watchedGrace, Tree: true})
 	if err == nil && (exit.Code != 0 || exit.Signal != 0) {
 		err = &fault.Error{Code: fault.StartFailed, Message: fmt.Sprint(exit), Remedy: "See what it wrote."}
 	}

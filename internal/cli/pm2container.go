@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"archive/tar"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -49,17 +51,18 @@ func (c *command) startContainer(ctx context.Context, o operands) error {
 		c.done("nothing was changed")
 		return nil
 	}
-	node := deref(c.values.text("node-version"))
-	if err := pm2.Replace(t.file, []byte(t.dockerfile(string(text), node, filepath.Base(c.Program)))); err != nil {
+	if err := c.buildProgram(ctx); err != nil {
+		return &fault.Error{Code: fault.StartFailed, Message: "the image " + programImage + " was not built; no file was changed", Err: err, Remedy: "See what docker says of it."}
+	}
+	if err := pm2.Replace(t.file, []byte(t.dockerfile(string(text), deref(c.values.text("node-version"))))); err != nil {
 		return writeFault(t.file, err)
 	}
 	build := []string{"build", "-t", t.image, "-f", t.file}
 	if c.values.on("fresh") {
 		build = append(build, "--no-cache")
 	}
-	build = append(build, "--build-context", "tend="+filepath.Dir(c.Program), ".")
-	if err := c.tool(ctx, c.Cwd, "docker", build...); err != nil {
-		return &fault.Error{Code: fault.StartFailed, Message: "the image was not built; " + t.file + " is written", Err: err, Remedy: "See what docker says of it; it must be able to use BuildKit."}
+	if err := c.tool(ctx, c.Cwd, "docker", append(build, ".")...); err != nil {
+		return &fault.Error{Code: fault.StartFailed, Message: "the image was not built; " + t.file + " is written", Err: err, Remedy: "See what docker says of it."}
 	}
 	c.done("the image %s is built, by %s", clean(t.image), t.file)
 	run := []string{"run", "--net", "host"}
@@ -69,7 +72,48 @@ func (c *command) startContainer(ctx context.Context, o operands) error {
 	if !t.dist {
 		run = append(run, "-v", c.Cwd+":/var/app", "-v", "/var/app/node_modules")
 	}
-	return c.tool(ctx, c.Cwd, "docker", append(run, t.image)...)
+	err = c.tool(ctx, c.Cwd, "docker", append(run, t.image)...)
+	if errors.Is(err, context.Canceled) { // and the container has ended by it
+		return exitCode(exitInterrupted)
+	}
+	return err
+}
+
+// programImage has nothing but this program in it, which the app's image takes from there.
+// A build that misses it asks this machine for it, not a registry where it is another's.
+const programImage = "localhost/tend"
+
+// buildProgram makes programImage; Docker keeps the one that it has when nothing is new.
+func (c *command) buildProgram(ctx context.Context) error {
+	program, err := os.ReadFile(c.Program)
+	if err != nil {
+		return err
+	}
+	files, err := os.CreateTemp("", "tend-image-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(files.Name())
+	defer files.Close()
+	w := tar.NewWriter(files)
+	err = errors.Join(inTar(w, "Dockerfile", []byte("FROM scratch\nCOPY tend /tend\n")), inTar(w, "tend", program), w.Close())
+	if err != nil {
+		return err
+	}
+	if _, err := files.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	build := child.Command{Path: "docker", Args: []string{"build", "-q", "-t", programImage, "-"}, Env: c.Env, Dir: c.Cwd}
+	build.Stdio = []child.Stdio{child.File(files)}
+	return c.watched(ctx, build, nil)
+}
+
+func inTar(w *tar.Writer, name string, data []byte) error {
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data))}); err != nil {
+		return err
+	}
+	_, err := w.Write(data)
+	return err
 }
 
 func (c *command) containerOf(o operands) (t container, err error) {
@@ -108,13 +152,13 @@ func (c *command) containerOf(o operands) (t container, err error) {
 const modeMark = "\n## "
 
 // dockerfile is the text that was there, or a new one, with the end that the mode needs.
-func (t container) dockerfile(text, node, program string) string {
+func (t container) dockerfile(text, node string) string {
 	if text == "" {
 		text = fmt.Sprintf(`FROM node:%s
-COPY --from=tend %s /usr/local/bin/tend
+COPY --from=%s tend /usr/local/bin/tend
 RUN cd /usr/local/bin && ln -s tend pm2 && ln -s tend pm2-dev && ln -s tend pm2-docker && ln -s tend pm2-runtime
 WORKDIR /var/app
-`, nodeTag(node), program)
+`, nodeTag(node), programImage)
 		if exists(filepath.Join(filepath.Dir(t.file), "package.json")) {
 			text += "COPY package*.json /var/app/\nRUN npm install\n"
 		}

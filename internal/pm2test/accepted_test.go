@@ -63,7 +63,7 @@ var accepted = []difference{
 	{"`inspect` of what does not run", re(`inspect nope`), re(`^(exit|out)`), "An error in tend; PM2 exits 0."},
 	{"a module put back by `--safe`", re(`--safe`), re(`max_memory_restart`), "PM2 starts it without the limit of memory that its package declares."},
 	{"`--ext`", re(`--ext|delete all`), re(`pm2_env\.ignore_watch( |$)`), "PM2 lists each file that does not count among what is not watched; tend keeps the extensions."},
-	{"`--container`", re(`^calls`), re(`^call docker \[build\]`), "The image is made from Node's, and tend is put into it as a further context of the build; PM2's is made from one of its vendor."},
+	{"`--container`", re(`^calls`), re(`^call docker \[build\]`), "The image is made from Node's, and tend is copied into it from an image of its own, `localhost/tend`; PM2's is made from one of its vendor."},
 	{"`publish --npm`", re(`^calls`), re(`^call git \[push\]`), "It pushes the branch that is checked out, where PM2 pushes `master`. What npm refuses is an error, and leaves the version as it was; PM2 goes on."},
 	{"`deepUpdate`", re(`deepUpdate`), re(`^out`), "PM2 has npm install another PM2, and breaks off; in tend it is an error."},
 	{"`--write`", nil, re(`pm2_env\.write( |$)`), "PM2 notes it in the record, and in the file that it writes with all defaults; tend's file has what was given."},
