@@ -124,6 +124,14 @@ func (c *command) containerOf(o operands) (t container, err error) {
 	if len(o.args) > 1 {
 		return t, &fault.Error{Code: fault.Invalid, Field: "--container", Message: "takes one program or file", Remedy: "Put the others into a configuration file; nothing was changed."}
 	}
+	if filepath.IsAbs(word) {
+		if word, err = filepath.Rel(c.Cwd, word); err != nil {
+			return t, err
+		}
+	}
+	if !filepath.IsLocal(word) || spec.IsConfig(word) && !exists(filepath.Join(c.Cwd, word)) {
+		return t, &fault.Error{Code: fault.NotFound, Field: "--container", Message: clean(word) + " is not in this folder, which is all that the container has of this machine", Remedy: "Go to the folder of the app first; nothing was changed."}
+	}
 	t = container{file: filepath.Join(c.Cwd, "Dockerfile"), dist: c.values.on("dist"), image: deref(c.values.text("image-name"))}
 	if t.image == "true" {
 		t.image = ""

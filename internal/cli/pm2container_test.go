@@ -15,7 +15,7 @@ import (
 func TestContainerFile(t *testing.T) {
 	dir := t.TempDir()
 	docker := "#!/bin/sh\n[ \"$1 $2\" != \"$FAIL\" ]\n"
-	for name, text := range map[string]string{"docker": docker, "package.json": "{}"} {
+	for name, text := range map[string]string{"docker": docker, "package.json": "{}", "eco.config.js": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ WORKDIR /var/app
 COPY package*.json /var/app/
 RUN npm install
 `
-	code, text, out := start("y\n", "FAIL=", "app.js", "--", "a b", "c")
+	code, text, out := start("y\n", "FAIL=", filepath.Join(dir, "app.js"), "--", "a b", "c")
 	if want := head + "\n## DEVELOPMENT MODE\nENV NODE_ENV=development\nCMD [\"pm2-dev\",\"app.js\",\"--\",\"a b\",\"c\"]\n"; code != 0 || text != want {
 		t.Errorf("%d %s\n%s", code, out, text)
 	}
@@ -54,7 +54,7 @@ RUN npm install
 	if code != 1 || text != want || !strings.Contains(out, "was not built") {
 		t.Errorf("%d %s\n%s", code, out, text)
 	}
-	for _, args := range [][]string{{"a.js", "b.js"}, {"a.js", "--dist"}} {
+	for _, args := range [][]string{{"a.js", "b.js"}, {"a.js", "--dist"}, {"../a.js"}, {"/a.js"}, {"gone.config.js"}, {}} {
 		if code, _, out := start("", "FAIL=", args...); code != 1 || !strings.Contains(out, "nothing was changed") {
 			t.Errorf("%q: %d %s", args, code, out)
 		}
