@@ -69,6 +69,12 @@ func TestContainer(t *testing.T) {
 		t.Errorf("after docker stop: exit %s", code)
 	}
 
+	id = e.docker("run", "-d", "--read-only", "--entrypoint", "tend", image+"-dist", "run", "app.js")
+	_, home, _ := strings.Cut(e.awaitLog(id, "they do with TEND_HOME=/dev/shm/", 1), "they do with ")
+	if out := e.docker("exec", "-e", strings.Fields(home)[0], id, "tend", "reload", "app"); !strings.Contains(out, "reloaded") {
+		t.Errorf("reload where nothing is written: %s", out)
+	}
+
 	file := filepath.Join(e.dir, "Dockerfile")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -198,11 +204,11 @@ func (e *engine) interrupted(image, text string) (int, string) {
 	return cmd.ProcessState.ExitCode(), out
 }
 
-// awaitLog waits until a line is n times in the log of a container.
-func (e *engine) awaitLog(id, line string, n int) {
+// awaitLog waits until a line is n times in the log of a container, and returns the log.
+func (e *engine) awaitLog(id, line string, n int) string {
 	e.t.Helper()
 	cmd := exec.Command("docker", "logs", "-f", id)
-	e.awaitLine(cmd, line, n, func() { _ = cmd.Process.Kill() })
+	return e.awaitLine(cmd, line, n, func() { _ = cmd.Process.Kill() })
 }
 
 // awaitLine runs a program, calls then when it has written text n times, and returns

@@ -221,6 +221,8 @@ func claimHome(o GuardOptions, logger *log.Logger) guardHome {
 		h := guardHome{dir: dir, own: true}
 		if h.claim, err = claimAt(seat{home: dir}); err != nil {
 			logger.Print(err)
+		} else if o.Home != "" {
+			logger.Printf("they do with TEND_HOME=%s", dir)
 		}
 		return h
 	}
