@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tendproc/tend/internal/jsonvalue"
 )
 
 // retries is how often a socket is sent again to a peer that found none.
@@ -84,8 +85,6 @@ func NewChannel(c *Conn) *Channel {
 		sockets: map[string]*socketCount{},
 	}
 	c.in.eager = true
-	ch.batch.json = json.NewEncoder(&ch.batch)
-	ch.batch.json.SetEscapeHTML(false)
 	if ch.file, ch.ended = c.park(); ch.ended == nil {
 		ch.raw, ch.ended = ch.file.SyscallConn()
 	}
@@ -157,7 +156,10 @@ func (ch *Channel) appendValue(v any) error {
 	if ch.conn.options.Serialization == Advanced {
 		err = ch.appendTo(func(dst []byte) ([]byte, error) { return ch.conn.appendValue(dst, v, nil) })
 	} else {
-		err = ch.batch.json.Encode(v) // valid, and in one line
+		err = ch.appendTo(func(dst []byte) ([]byte, error) {
+			text, err := jsonvalue.Append(dst, v) // valid, and in one line
+			return append(text, '\n'), err
+		})
 	}
 	return ch.refuse(start, err)
 }

@@ -1,9 +1,9 @@
 package ipc
 
 import (
-	"encoding/json"
 	"fmt"
 
+	"github.com/tendproc/tend/internal/jsonvalue"
 	"github.com/tendproc/tend/internal/wire"
 )
 
@@ -33,7 +33,7 @@ func (ch *Channel) marshal(v any) ([]byte, error) {
 	if ch.codec.Marshal != nil {
 		return ch.codec.Marshal(v)
 	}
-	return json.Marshal(v)
+	return jsonvalue.Append(nil, v)
 }
 
 // Decode stores the message in what v points to, as encoding/json does, or as the
@@ -48,7 +48,7 @@ func (m Message) Decode(v any) error {
 	}
 	unmarshal := m.unmarshal
 	if unmarshal == nil {
-		unmarshal = json.Unmarshal
+		unmarshal = jsonvalue.Decode
 	}
 	if err := unmarshal(text, v); err != nil {
 		return fmt.Errorf("message: %w", err)

@@ -3,15 +3,13 @@ package ipc
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"sync/atomic"
 )
 
 // batch gathers frames to be written at once.
 type batch struct {
 	bytes.Buffer
-	json *json.Encoder // writes to the buffer
-	owed atomic.Bool   // who waits for the peer wants it written, and could not
+	owed atomic.Bool // who waits for the peer wants it written, and could not
 }
 
 // reset empties the batch, and gives back the memory of a long message.

@@ -3,9 +3,9 @@
 package jsontext
 
 import (
-	"bytes"
 	"encoding/json"
 	"iter"
+	"unicode/utf8"
 )
 
 // Members yields the members of the JSON object in data, in order: the name
@@ -137,18 +137,48 @@ func Text(value []byte) string {
 	return string(value[1 : end-1])
 }
 
-// AppendString appends s as a JSON string, as JSON.stringify has it: no HTML is escaped.
+// AppendString appends s as a JSON string, as encoding/json does where it does not
+// escape HTML.
 func AppendString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			buf := bytes.NewBuffer(dst)
-			enc := json.NewEncoder(buf)
-			enc.SetEscapeHTML(false)
-			_ = enc.Encode(s) // a string can be, and into memory
-			return buf.Bytes()[:buf.Len()-1]
-		}
-	}
 	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
+	for {
+		n := plainLen(s)
+		dst = append(dst, s[:n]...)
+		if s = s[n:]; s == "" {
+			return append(dst, '"')
+		}
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r < utf8.RuneSelf:
+			dst = appendEscape(dst, byte(r))
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, `\ufffd`...)
+		case r == '\u2028', r == '\u2029': // no part of JavaScript's strings once
+			dst = append(dst, `\u202`...)
+			dst = append(dst, hexDigits[r&0xf])
+		default:
+			dst = append(dst, s[:size]...)
+		}
+		s = s[size:]
+	}
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 }

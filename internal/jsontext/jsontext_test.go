@@ -58,11 +58,20 @@ func same(a, b []json.RawMessage) bool {
 }
 
 func FuzzString(f *testing.F) {
-	for _, s := range []string{"", "web", `"\`, "<b>&", "é\n\x00\x7f", "\xff", "\u2028", strings.Repeat("x", 300)} {
+	for _, s := range []string{
+		"", "web", `"\`, "<b>&", "é\n\x00\x7f", "\xff", "\u2028", strings.Repeat("x", 300), strings.Repeat("x", 5000) + "\t",
+		strings.Repeat("x", 99) + "é" + strings.Repeat("x", 99), "\b\f\r\x1b\u2029\ufffd😀\xf0\x9f", strings.Repeat("\xc3", 100),
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := AppendString([]byte("x"), s)
+		var std bytes.Buffer
+		enc := json.NewEncoder(&std)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(s); err != nil || string(got[1:])+"\n" != std.String() {
+			t.Errorf("%q is written %s, by encoding/json %s", s, got[1:], &std)
+		}
 		var want, back string
 		quoted, err := json.Marshal(s)
 		if err == nil {

@@ -1,0 +1,221 @@
+// Package jsonvalue turns Go values into JSON and back as encoding/json does, in a
+// fraction of the time for the types that messages are made of. It does by itself
+// what is common, and gives encoding/json the rest: types with methods of their own
+// for it, embedded fields, unusual tags, and everything that ends in an error, so
+// that the errors are the same. Differences are bugs; fuzzing looks for them.
+package jsonvalue
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/tendproc/tend/internal/jsontext"
+)
+
+// Append appends v as an [json.Encoder] that does not escape HTML writes it, without
+// the newline. On error dst is returned as it was.
+func Append(dst []byte, v any) ([]byte, error) {
+	if out, ok := appendAny(dst, v, jsontext.MaxDepth); ok {
+		return out, nil
+	}
+	return appendStd(dst, v)
+}
+
+func appendStd(dst []byte, v any) ([]byte, error) {
+	buf := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return dst, err
+	}
+	return buf.Bytes()[:buf.Len()-1], nil
+}
+
+// Decode is [json.Unmarshal].
+func Decode(text []byte, v any) error {
+	if decode(text, v) {
+		return nil
+	}
+	return json.Unmarshal(text, v)
+}
+
+// decode is false where it is json.Unmarshal's turn, with v as it was, or else as
+// json.Unmarshal is going to leave it.
+func decode(text []byte, v any) bool {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return false
+	}
+	p = p.Elem()
+	d := decoder{text: text, depth: jsontext.MaxDepth}
+	empty := p.IsZero()
+	if !empty && !d.valid() { // then nothing of it may be stored
+		return false
+	}
+	if codecOf(p.Type()).decode(&d, p) && d.peek() == 0 && d.at == len(text) {
+		return true
+	}
+	if empty {
+		p.SetZero()
+	}
+	return false
+}
+
+// codec is how values of a type are read and written. Each of its functions is false
+// where it cannot do it.
+type codec struct {
+	decode func(d *decoder, v reflect.Value) bool
+	append func(dst []byte, v reflect.Value, depth int) ([]byte, bool)
+}
+
+var codecs sync.Map // reflect.Type → *codec
+
+func codecOf(t reflect.Type) *codec {
+	if c, ok := codecs.Load(t); ok {
+		return c.(*codec)
+	}
+	c, _ := codecs.LoadOrStore(t, builder{}.of(t))
+	return c.(*codec)
+}
+
+// builder has the codecs of the types that one type is made of, which may contain it.
+type builder map[reflect.Type]*codec
+
+func (b builder) of(t reflect.Type) *codec {
+	if c := b[t]; c != nil {
+		return c
+	}
+	c := &codec{decodeStd, appendValueStd}
+	b[t] = c
+	if hasMethods(t) {
+		return c
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		*c = codec{decodeBool, appendBool}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		*c = codec{decodeInt, appendInt}
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		*c = codec{decodeUint, appendUint}
+	case reflect.Float32, reflect.Float64:
+		*c = codec{decodeFloat, appendFloat}
+	case reflect.String:
+		*c = codec{decodeString, appendString}
+	case reflect.Interface:
+		if t.NumMethod() == 0 {
+			*c = codec{decodeInterface, appendInterface}
+		}
+	case reflect.Pointer:
+		elem := b.of(t.Elem())
+		*c = codec{pointerTo(elem).decode, pointerTo(elem).append}
+	case reflect.Slice:
+		if t.Elem().Kind() != reflect.Uint8 { // else it is in base64
+			elem := sliceOf{b.of(t.Elem())}
+			*c = codec{elem.decode, elem.append}
+		}
+	case reflect.Map:
+		if k := t.Key(); k.Kind() == reflect.String && !hasMethods(k) {
+			m := mapOf{b.of(t.Elem()), t}
+			*c = codec{m.decode, m.append}
+		}
+	case reflect.Struct:
+		if fields, ok := b.fields(t); ok {
+			*c = codec{fields.decode, fields.append}
+		}
+	default:
+	}
+	return c
+}
+
+var (
+	number    = reflect.TypeFor[json.Number]()
+	withTurns = []reflect.Type{
+		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
+		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+	}
+)
+
+// hasMethods tells that encoding/json treats the type in a way of its own.
+func hasMethods(t reflect.Type) bool {
+	for _, i := range withTurns {
+		if t.Implements(i) || reflect.PointerTo(t).Implements(i) {
+			return true
+		}
+	}
+	return t == number
+}
+
+// field is a field of a struct.
+type field struct {
+	*codec
+	name      []byte
+	quoted    string // the name
+	index     int
+	omitEmpty bool
+	omitZero  bool
+}
+
+type structOf []field
+
+// fields is not ok for a struct that is encoding/json's to understand.
+func (b builder) fields(t reflect.Type) (list structOf, ok bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		switch {
+		case f.Anonymous:
+			return nil, false
+		case !f.IsExported() || tag == "-":
+			continue
+		}
+		name, options, _ := strings.Cut(tag, ",")
+		if name == "" {
+			name = f.Name
+		}
+		if !isWord(name) {
+			return nil, false
+		}
+		one := field{name: []byte(name), quoted: `"` + name + `"`, index: i}
+		for option := range strings.SplitSeq(options, ",") {
+			switch option {
+			case "omitempty":
+				one.omitEmpty = true
+			case "omitzero":
+				one.omitZero = true
+			case "":
+			default:
+				return nil, false
+			}
+		}
+		if one.omitZero && saysZero(f.Type) {
+			return nil, false
+		}
+		for _, other := range list {
+			if other.quoted == one.quoted {
+				return nil, false
+			}
+		}
+		one.codec = b.of(f.Type)
+		list = append(list, one)
+	}
+	return list, true
+}
+
+// isWord tells that a name has nothing in it that would need a thought.
+func isWord(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c != '_' && c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+func saysZero(t reflect.Type) bool {
+	is := reflect.TypeFor[interface{ IsZero() bool }]()
+	return t.Implements(is) || reflect.PointerTo(t).Implements(is)
+}
