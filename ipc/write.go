@@ -141,7 +141,7 @@ func (c *Conn) sendLocked(frame []byte, fd int) (queued bool, err error) {
 	}
 	begun := false
 	for rest := frame; c.out.empty(); begun, fd = true, -1 {
-		n, err := c.writeLocked(rest[:min(len(rest), AtomicFrame)], fd)
+		n, err := c.writeLocked(c.piece(rest), fd)
 		if errors.Is(err, ErrWouldBlock) {
 			frame = rest
 			break
@@ -276,7 +276,7 @@ func (c *Conn) answerLocked(frame []byte) error {
 // writeSegmentLocked makes one piece of s go.
 func (c *Conn) writeSegmentLocked(s *segment) (n int, err error) {
 	if s.file == nil {
-		n, err = c.writeLocked(s.data[:min(len(s.data), AtomicFrame)], s.fd)
+		n, err = c.writeLocked(c.piece(s.data), s.fd)
 		s.data = s.data[n:]
 		return n, err
 	}
@@ -286,6 +286,15 @@ func (c *Conn) writeSegmentLocked(s *segment) (n int, err error) {
 	n, err = sys.SendFile(c.fd, s.file, s.left)
 	s.left -= n
 	return n, c.wroteLocked(n, err)
+}
+
+// piece is as much of data as one call is given: what goes whole or not at all, unless
+// nobody is there to go on with a half.
+func (c *Conn) piece(data []byte) []byte {
+	if c.in.eager {
+		return data
+	}
+	return data[:min(len(data), AtomicFrame)]
 }
 
 // writeLocked makes one sendmsg.

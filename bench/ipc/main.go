@@ -2,7 +2,7 @@
 // Node, Node and Node. The three run in turn, round after round; a ratio is taken
 // within its round.
 //
-//	go -C bench/ipc run . [-rounds 7]
+//	go -C bench/ipc run . [-rounds 7] [-pairs 'Go↔Go'] [-steps '10 kB'] [-times 10]
 package main
 
 import (
@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,9 @@ import (
 var (
 	rounds = flag.Int("rounds", 7, "how often to measure each pair")
 	node   = flag.String("node", "node", "the Node to measure with")
+	only   = flag.String("pairs", "", "measure the pairs whose names match this pattern, beside Node↔Node")
+	steps  = flag.String("steps", "", "measure the steps whose names match this pattern")
+	times  = flag.Int("times", 1, "how many times as many messages")
 )
 
 func main() {
@@ -52,7 +57,7 @@ type Step struct {
 	Name  string `json:"name"`
 	What  string `json:"what"`
 	Count int    `json:"count"`
-	Size  int    `json:"size"`
+	Size  int    `json:"size"` // of one long string; 0 for a list of records
 	Warm  bool   `json:"warm"` // is not counted
 }
 
@@ -65,6 +70,10 @@ var plan = []Step{
 	{"", "send", 300, 10_000, true},
 	{"receive 10 kB", "receive", 3_000, 10_000, false},
 	{"send 10 kB", "send", 3_000, 10_000, false},
+	{"", "receive", 300, 0, true},
+	{"", "send", 300, 0, true},
+	{"receive records", "receive", 1_000, 0, false},
+	{"send records", "send", 1_000, 0, false},
 	{"round trip 100 B", "trip", 3_000, 100, false},
 	{"handles", "handles", 1_000, 0, false},
 	{"spawn", "spawn", 50, 0, false},
@@ -77,6 +86,13 @@ type pair struct {
 }
 
 func bench(ctx context.Context) error {
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	if err := choose(*steps); err != nil {
+		return err
+	}
 	pairs := []pair{
 		{"Node↔Node", func(ctx context.Context) (map[string]float64, error) { return nodeParent(ctx, *node) }},
 		{"Node↔Go", func(ctx context.Context) (map[string]float64, error) { return nodeParent(ctx, self()) }},
@@ -88,30 +104,44 @@ func bench(ctx context.Context) error {
 		{"Go↔Go, raw", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(raw), raw) }},
 		{"Go↔Go, Send", func(ctx context.Context) (map[string]float64, error) { return measure(ctx, goChild(each), each) }},
 	}
-	times := map[string]map[string]rig.Series{}
+	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return p.name != pairs[0].name && !wanted.MatchString(p.name) })
+	got := map[string]map[string]rig.Series{}
 	for round := range *rounds {
 		for _, p := range pairs {
-			got, err := p.run(ctx)
+			rates, err := p.run(ctx)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
-			if times[p.name] == nil {
-				times[p.name] = map[string]rig.Series{}
+			if got[p.name] == nil {
+				got[p.name] = map[string]rig.Series{}
 			}
-			for name, rate := range got {
-				times[p.name][name] = append(times[p.name][name], rate)
+			for name, rate := range rates {
+				got[p.name][name] = append(got[p.name][name], rate)
 			}
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, *rounds)
 	}
-	report(pairs, times)
+	report(pairs, got)
+	return nil
+}
+
+// choose leaves the steps in the plan whose names match, and what warms up.
+func choose(pattern string) error {
+	wanted, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	plan = slices.DeleteFunc(plan, func(s Step) bool { return !s.Warm && !wanted.MatchString(s.Name) })
+	for i := range plan {
+		plan[i].Count *= *times
+	}
 	return nil
 }
 
 // The rows of a table.
 var (
 	messages = []string{
-		"receive 100 B", "send 100 B", "receive 10 kB", "send 10 kB", "round trip 100 B", "handles",
+		"receive 100 B", "send 100 B", "receive 10 kB", "send 10 kB", "receive records", "send records", "round trip 100 B", "handles",
 	}
 	starts = []string{"fork", "spawn"}
 )
@@ -132,6 +162,9 @@ func report(pairs []pair, times map[string]map[string]rig.Series) {
 	base := times[pairs[0].name]
 	head("per second")
 	for _, name := range append(messages, starts...) {
+		if base[name] == nil {
+			continue
+		}
 		fmt.Printf("| %s |", name)
 		for i, p := range pairs {
 			got := times[p.name][name]
@@ -145,6 +178,9 @@ func report(pairs []pair, times map[string]map[string]rig.Series) {
 	}
 	head("µs of CPU, both ends")
 	for _, name := range messages {
+		if base[name] == nil {
+			continue
+		}
 		fmt.Printf("| %s |", name)
 		for i, p := range pairs {
 			got := times[p.name][cpu+name]

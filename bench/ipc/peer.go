@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,13 +20,41 @@ import (
 
 // message is what both ends say: see peer.js.
 type message struct {
-	Data  string `json:"data,omitempty"`
-	Trip  string `json:"trip,omitempty"`
-	Send  int    `json:"send,omitempty"`
-	Size  int    `json:"size,omitempty"`
-	Count int    `json:"count,omitempty"`
-	Up    bool   `json:"up,omitempty"`
-	Done  bool   `json:"done,omitempty"`
+	Data  string   `json:"data,omitempty"`
+	List  []record `json:"list,omitempty"`
+	Trip  string   `json:"trip,omitempty"`
+	Send  int      `json:"send,omitempty"`
+	Size  int      `json:"size,omitempty"`
+	Count int      `json:"count,omitempty"`
+	Up    bool     `json:"up,omitempty"`
+	Done  bool     `json:"done,omitempty"`
+}
+
+// record is one of many in a message that is no long string.
+type record struct {
+	ID     int      `json:"id"`
+	Name   string   `json:"name"`
+	Active bool     `json:"active"`
+	Score  float64  `json:"score"`
+	Tags   []string `json:"tags"`
+	At     struct {
+		X int `json:"x"`
+		Y int `json:"y"`
+	} `json:"at"`
+}
+
+// payload is a message of that size, or one of 10 kB of records.
+func payload(size int) (m message) {
+	if size > 0 {
+		m.Data = text(size)
+		return m
+	}
+	for i := range 77 {
+		r := record{ID: i * 1000003, Name: fmt.Sprintf("Name of number %d", i), Active: i%2 == 0, Score: float64(i) * 1.37, Tags: []string{"alpha", "beta", "gamma"}}
+		r.At.X, r.At.Y = i, i*7
+		m.List = append(m.List, r)
+	}
+	return m
 }
 
 func text(size int) string { return strings.Repeat("y", size-len(`{"data":""}`)) }
@@ -57,7 +86,7 @@ const (
 
 // many sends the same message over and over.
 func (e end) many(ctx context.Context, count, size int) error {
-	m := message{Data: text(size)}
+	m := payload(size)
 	whole, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -88,8 +117,7 @@ func (e end) next(ctx context.Context) (m message, err error) {
 		m.Data = "handle"
 		return m, got.Handle.Close()
 	}
-	const start = `{"data":`
-	if e.raw && len(got.Data) > len(start) && string(got.Data[:len(start)]) == start {
+	if e.raw && (bytes.HasPrefix(got.Data, []byte(`{"data":`)) || bytes.HasPrefix(got.Data, []byte(`{"list":`))) {
 		m.Data = "raw"
 		return m, nil
 	}
@@ -116,7 +144,7 @@ func obey(ctx context.Context, how string) error {
 			err = e.many(ctx, m.Send, m.Size)
 		case m.Count > 0:
 			left = m.Count
-		case m.Data != "":
+		case m.Data != "" || m.List != nil:
 			if left--; left == 0 {
 				err = e.Send(ctx, message{Done: true})
 			}

@@ -4,7 +4,10 @@ const fs = require('fs');
 const net = require('net');
 
 const now = () => Number(process.hrtime.bigint()) / 1e9;
-const data = (size) => ({ data: 'y'.repeat(size - '{"data":""}'.length) });
+const data = (size) => (size ? { data: 'y'.repeat(size - '{"data":""}'.length) } : records());
+const records = () => ({
+  list: Array.from({ length: 77 }, (_, i) => ({ id: i * 1000003, name: `Name of number ${i}`, active: i % 2 === 0, score: i * 1.37, tags: ['alpha', 'beta', 'gamma'], at: { x: i, y: i * 7 } })),
+});
 
 // cpu is the processor time of all threads of the processes, in microseconds.
 const cpu = (...pids) => pids.flatMap((pid) => fs.readdirSync(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}/schedstat`))
@@ -27,7 +30,7 @@ function child() {
       many(process, data(m.size), m.send);
     } else if (m.count) {
       left = m.count;
-    } else if (m.data !== undefined || h) {
+    } else if (m.data !== undefined || m.list || h) {
       if (h) h.close();
       if (--left === 0) process.send({ done: true });
     } else {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/tendproc/tend/internal/jsontext"
 )
@@ -17,6 +18,7 @@ type decoder struct {
 	text  []byte
 	at    int
 	depth int // how much deeper values may nest
+	block strings.Builder
 }
 
 // valid tells that the text is valid, without reading it.
@@ -113,9 +115,33 @@ func (d *decoder) string() (s string, ok bool) {
 	case !ok:
 		return "", false
 	case plain:
-		return string(text[1 : len(text)-1]), true
+		return d.keep(text[1 : len(text)-1]), true
 	}
 	return unquote(text[1 : len(text)-1]), true
+}
+
+// How strings are kept: one that is most of a long text shares its memory, and short
+// ones share a block, which each of them keeps.
+const (
+	longString  = 1 << 10
+	shortString = 64
+	blockSize   = 512
+)
+
+func (d *decoder) keep(text []byte) string {
+	switch {
+	case len(text) > longString && len(text) > len(d.text)/2:
+		return unsafe.String(&text[0], len(text))
+	case len(text) > shortString:
+		return string(text)
+	}
+	if d.block.Cap()-d.block.Len() < len(text) {
+		d.block.Reset()
+		d.block.Grow(min(blockSize, len(text)+len(d.text)-d.at))
+	}
+	start := d.block.Len()
+	d.block.Write(text)
+	return d.block.String()[start:]
 }
 
 // unquote gives what a valid string means.
@@ -347,7 +373,7 @@ func (s sliceOf) decode(d *decoder, v reflect.Value) bool {
 	n := 0
 	for more := !empty; more; n++ {
 		if n >= v.Cap() {
-			v.Grow(1)
+			v.Grow(max(1, 4-n))
 		}
 		if n >= v.Len() {
 			v.SetLen(n + 1)

@@ -35,7 +35,8 @@ func appendStd(dst []byte, v any) ([]byte, error) {
 	return buf.Bytes()[:buf.Len()-1], nil
 }
 
-// Decode is [json.Unmarshal].
+// Decode is [json.Unmarshal], but a string in v that is most of a long text may share
+// its memory: then text must not be changed any more.
 func Decode(text []byte, v any) error {
 	if decode(text, v) {
 		return nil
