@@ -64,7 +64,8 @@ type socketCount struct {
 
 // Message is one message of the peer's program.
 type Message struct {
-	// Data is the JSON text, the receiver's to keep; nil in advanced serialization.
+	// Data is the JSON text, the receiver's to keep, but not to change: a long string
+	// that Decode stored may share its memory. It is nil in advanced serialization.
 	Data []byte
 	// Value is the decoded value, in advanced serialization only: see [Undefined].
 	Value any

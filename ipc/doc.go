@@ -41,9 +41,10 @@
 // Post gathers messages and writes many at once, several times as fast, and
 // needs a Flush where no Receive follows.
 //
-// Of long messages encoding/json costs more than all else: until Go 1.27, which has
-// a faster one, or without GOEXPERIMENT=jsonv2, it looks at each byte twice to decode
-// it. [Channel.SetCodec] takes another library, [Channel.SendRaw] JSON that is there
+// Values are written and read as encoding/json has them, but several times as fast:
+// structs, slices, pointers, maps with strings for keys, and any. What has methods of
+// its own for JSON, embedded fields or the option string is encoding/json's to do.
+// [Channel.SetCodec] takes another library, [Channel.SendRaw] JSON that is there
 // already, and [Message.Data] is what came, not decoded.
 //
 // # Back-pressure

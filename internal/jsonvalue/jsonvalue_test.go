@@ -106,6 +106,7 @@ var texts = []string{
 	`null`, `5`, `"text"`, `[1,2,3]`, `[]`, `{}`, ` `, ``, `{"any":-0,"float":-0,"Int":-0}`, `{"any":01}`, `{"":1,"K":2}`, `{"error":null}`, `{"error":"x"}`, `{"number":"x"}`,
 	`{"texting":{"::1":1}}`, `{"any":"` + strings.Repeat("long text ", 100) + `\n"}`, strings.Repeat(`{"next":`, 70) + "{}" + strings.Repeat("}", 70),
 	strings.Repeat(`[`, 70) + strings.Repeat("]", 70), `{"any":` + strings.Repeat(`[`, 63) + strings.Repeat("]", 63) + `}`, `{"float":1e-7,"half":1e-10,"any":[1e21,1e-7,123456789.125]}`,
+	`{"data":"` + strings.Repeat("y", 3000) + `","texts":["` + strings.Repeat(`short","`, 200) + strings.Repeat("z", 100) + `"]}`,
 	"{\"data\":\"\u2028<&>\x7f\",\"anything\":{\"\u2029<\":\"\"}}", `{"k` + "\u017f" + `":1,"` + "\u212a" + `K":"kelvin"}`,
 }
 
@@ -220,6 +221,28 @@ func TestAppend(t *testing.T) {
 		})).Interface(),
 	} {
 		sameEncoding(t, v)
+	}
+}
+
+// A string keeps no more memory than it must: most of a long text, or a block of short ones.
+func TestMemory(t *testing.T) {
+	long := []byte(`{"data":"` + strings.Repeat("y", 10_000) + `"}`)
+	short := []byte(`{"texts":["` + strings.Repeat(`short","`, 1000) + `"]}`)
+	for _, c := range []struct {
+		text []byte
+		most float64
+	}{{long, 3}, {short, 40}} {
+		if got := testing.AllocsPerRun(10, func() { Decode(c.text, new(all)) }); got > c.most {
+			t.Errorf("%.20s: %v allocations", c.text, got)
+		}
+	}
+	var v, w all
+	if err := errors.Join(Decode(long, &v), Decode(short, &w)); err != nil {
+		t.Fatal(err)
+	}
+	clear(short)
+	if v.Data != strings.Repeat("y", 10_000) || w.Texts[0] != "short" || w.Texts[999] != "short" {
+		t.Errorf("%.20q, %q", v.Data, w.Texts)
 	}
 }
 
