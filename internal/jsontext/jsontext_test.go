@@ -69,7 +69,7 @@ func FuzzString(f *testing.F) {
 		var std bytes.Buffer
 		enc := json.NewEncoder(&std)
 		enc.SetEscapeHTML(false)
-		if err := enc.Encode(s); err != nil || string(got[1:])+"\n" != std.String() {
+		if err := enc.Encode(s); err != nil || strings.ReplaceAll(string(got[1:]), `\ufffd`, "\ufffd")+"\n" != strings.ReplaceAll(std.String(), `\ufffd`, "\ufffd") {
 			t.Errorf("%q is written %s, by encoding/json %s", s, got[1:], &std)
 		}
 		var want, back string

@@ -154,7 +154,11 @@ func sameEncoding(t *testing.T, v any) {
 	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		t.Errorf("%#v: %v, want %v", v, err, wantErr)
 	}
-	if err != nil && string(got) != "before" || err == nil && string(got)+"\n" != "before"+want.String() {
+	// A later Go writes U+FFFD for what is no UTF-8 as it is.
+	same := func(a, b string) bool {
+		return strings.ReplaceAll(a, `\ufffd`, "\ufffd") == strings.ReplaceAll(b, `\ufffd`, "\ufffd")
+	}
+	if err != nil && string(got) != "before" || err == nil && !same(string(got)+"\n", "before"+want.String()) {
 		t.Errorf("%#v is written\n%s\nby encoding/json\n%s", v, got, &want)
 	}
 }
