@@ -95,7 +95,7 @@ func (c *Client) Ping(ctx context.Context) (out event.Info, err error) {
 
 func (c *Client) List(ctx context.Context, q event.Query) (out event.Snapshot, err error) {
 	values := url.Values{}
-	for name, asked := range map[string]bool{"usage": q.Usage, "metrics": q.Metrics, "brief": q.Brief, "specs": q.Specs, "table": q.Table} {
+	for name, asked := range map[string]bool{"usage": q.Usage, "brief": q.Brief, "specs": q.Specs, "table": q.Table} {
 		if asked {
 			values.Set(name, "true")
 		}

@@ -339,7 +339,7 @@ func queryFault(name, message string) error {
 }
 
 func listQuery(q url.Values) (out event.Query, err error) {
-	known := map[string]*bool{"usage": &out.Usage, "metrics": &out.Metrics, "brief": &out.Brief, "specs": &out.Specs, "table": &out.Table}
+	known := map[string]*bool{"usage": &out.Usage, "brief": &out.Brief, "specs": &out.Specs, "table": &out.Table}
 	if err := onlyQuery(q, slices.Collect(maps.Keys(known))...); err != nil {
 		return out, err
 	}

@@ -143,7 +143,7 @@ func (f *feeds) ask(ctx context.Context, svc api.Service) error {
 	tick := time.NewTicker(monitorEvery)
 	defer tick.Stop()
 	for {
-		snap, err := svc.List(ctx, event.Query{Usage: true, Metrics: true, Brief: true})
+		snap, err := svc.List(ctx, event.Query{Usage: true, Brief: true})
 		if err != nil {
 			return err
 		}

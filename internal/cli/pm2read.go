@@ -144,7 +144,7 @@ func pm2Block(in event.Instance, now time.Time) string {
 func pm2Jlist(ctx context.Context, c *command, _ operands) error { return c.jlist(ctx, api.PM2Form) }
 
 func pm2Prettylist(ctx context.Context, c *command, _ operands) error {
-	snap, err := c.list(ctx, event.Query{Usage: true, Metrics: true, Brief: true, Specs: true})
+	snap, err := c.list(ctx, event.Query{Usage: true, Brief: true, Specs: true})
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func pm2Prettylist(ctx context.Context, c *command, _ operands) error {
 
 func pm2Describe(ctx context.Context, c *command, o operands) error {
 	c.verb = "describe " + clean(o.args[0])
-	snap, err := c.list(ctx, event.Query{Usage: true, Metrics: true, Brief: true, Specs: true})
+	snap, err := c.list(ctx, event.Query{Usage: true, Brief: true, Specs: true})
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func runShow(ctx context.Context, c *command, o operands) error {
 	if err != nil {
 		return err
 	}
-	snap, err := svc.List(ctx, event.Query{Usage: true, Metrics: true})
+	snap, err := svc.List(ctx, event.Query{Usage: true})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -277,9 +279,19 @@ func TestWhatAnAppInherits(t *testing.T) {
 }
 
 // An asleep daemon makes no system call, with quiet apps under it, files to watch
-// and times to keep.
+// and times to keep. A Node app that has told its metrics is quiet.
 func TestIdleDaemonSleeps(t *testing.T) {
 	c, info := ensure(t, newHome(t))
+	if path, err := exec.LookPath("node"); err == nil {
+		script := filepath.Join(t.TempDir(), "serve.js")
+		if err := os.WriteFile(script, []byte("require('http').createServer().listen(0, '127.0.0.1')\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Start(t.Context(), spec.Start{Word: script, Options: spec.Options{Interpreter: &path}, Caller: spec.Caller{Cwd: "/", Env: []string{"PATH=/bin"}}}); err != nil {
+			t.Fatal(err)
+		}
+		told(t, c)
+	}
 	for i := range 3 {
 		if app := start(t, c, fmt.Sprintf("quiet%d", i), "while :; do sleep 1000; done\n"); app.Phase != lifecycle.Running {
 			t.Fatalf("it is %v", app.Phase)
@@ -298,6 +310,28 @@ func TestIdleDaemonSleeps(t *testing.T) {
 	<-time.After(3 * time.Second)
 	if after := switches(t, info.PID) + switches(t, info.KeeperPID); after != before {
 		t.Errorf("idle, the threads were switched: %s, then %s", before, after)
+	}
+}
+
+// told waits until an app has told metrics.
+func told(t *testing.T, c *api.Client) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(30 * time.Second)
+	for {
+		snap, err := c.List(t.Context(), event.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(snap.Instances, func(in event.Instance) bool { return in.Said != nil && len(in.Said.Monitor) > 0 }) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("nothing is told: %+v", snap.Instances)
+		}
 	}
 }
 

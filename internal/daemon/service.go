@@ -55,7 +55,7 @@ func (s *service) Kill(ctx context.Context) error {
 // made of, and whoever asks only prints them.
 func (s *apps) Jlist(ctx context.Context, form api.Form) (json.RawMessage, error) {
 	theirs := form == api.PM2Form
-	snap, err := s.List(ctx, event.Query{Usage: true, Metrics: true, Brief: theirs, Specs: theirs})
+	snap, err := s.List(ctx, event.Query{Usage: true, Brief: theirs, Specs: theirs})
 	if err != nil {
 		return nil, err
 	}

@@ -22,12 +22,9 @@ type Snapshot struct {
 // Query says what a snapshot is needed for.
 type Query struct {
 	Usage bool // sample CPU and memory now
-	// Metrics asks the Node apps now for what Instance.Said tells of them. One that is
-	// busy is not waited for long.
-	Metrics bool
-	Brief   bool // leave the apps out: their environments are most of what there is
-	Table   bool // leave out also what tables do not show: see [AppendTable]
-	Specs   bool // tell each instance's own declaration: those of one name may differ
+	Brief bool // leave the apps out: their environments are most of what there is
+	Table bool // leave out also what tables do not show: see [AppendTable]
+	Specs bool // tell each instance's own declaration: those of one name may differ
 }
 
 // App is a declared app as the daemon knows it.
@@ -82,12 +79,10 @@ type Instance struct {
 // Said is what a process told of itself, in the words of PM2's agent, undecoded. It
 // is never changed: what is new is a new one.
 type Said struct {
-	Monitor     map[string]json.RawMessage `json:"monitor,omitempty"` // metrics by name
+	Monitor     map[string]json.RawMessage `json:"monitor,omitempty"` // metrics by name; those that tend adds, only in a list
 	Actions     []json.RawMessage          `json:"actions,omitempty"` // what it does when it is asked to
 	Options     map[string]json.RawMessage `json:"options,omitempty"`
 	NodeVersion string                     `json:"node_version,omitempty"`
-	Asked       int                        `json:"-"` // how often it was asked for its metrics
-	Answers     int                        `json:"-"` // and how often it told
 }
 
 // Exit says how a process ended.

@@ -73,7 +73,7 @@ type method func(s *Server, ctx context.Context, a argument) (any, error)
 var methods = map[string]method{
 	"ping":           func(*Server, context.Context, argument) (any, error) { return map[string]string{"msg": "pong"}, nil },
 	"getVersion":     func(*Server, context.Context, argument) (any, error) { return pm2.Version, nil },
-	"getMonitorData": func(s *Server, ctx context.Context, _ argument) (any, error) { return s.list(ctx, true) },
+	"getMonitorData": func(s *Server, ctx context.Context, _ argument) (any, error) { return s.list(ctx) },
 	"getReport":      (*Server).report,
 	"prepare":        (*Server).prepare,
 
@@ -180,9 +180,9 @@ func (a argument) id() (int, error) {
 	return id, nil
 }
 
-// list are all records, with metrics asked for anew or those there are.
-func (s *Server) list(ctx context.Context, metrics bool) ([]*pm2.Object, error) {
-	snap, err := s.Service.List(ctx, event.Query{Usage: true, Metrics: metrics, Brief: true, Specs: true})
+// list are all records.
+func (s *Server) list(ctx context.Context) ([]*pm2.Object, error) {
+	snap, err := s.Service.List(ctx, event.Query{Usage: true, Brief: true, Specs: true})
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func (s *Server) list(ctx context.Context, metrics bool) ([]*pm2.Object, error) 
 
 // records are those of what a command did; what is gone by now is told by its id.
 func (s *Server) records(ctx context.Context, out event.Outcome) ([]*pm2.Object, error) {
-	all, err := s.list(ctx, false)
+	all, err := s.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +246,7 @@ func (s *Server) remove(ctx context.Context, a argument) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.list(ctx, false)
+	before, err := s.list(ctx)
 	if err != nil {
 		return nil, err
 	}

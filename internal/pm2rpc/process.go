@@ -23,7 +23,7 @@ func (s *Server) signal(ctx context.Context, a argument) (any, error) {
 	if _, err := s.Service.Signal(ctx, target, fmt.Sprint(a.Signal)); err != nil {
 		return nil, err
 	}
-	return s.list(ctx, false)
+	return s.list(ctx)
 }
 
 func (s *Server) reset(ctx context.Context, a argument) (any, error) {
@@ -34,7 +34,7 @@ func (s *Server) reset(ctx context.Context, a argument) (any, error) {
 	if _, err := s.Service.Reset(ctx, spec.Act{Target: target, Caller: spec.Caller{Cwd: "/"}}); err != nil {
 		return nil, err
 	}
-	return s.list(ctx, false)
+	return s.list(ctx)
 }
 
 // start starts what does not run.

@@ -136,6 +136,8 @@ func (l *life) adopt() (*child.Process, Report) {
 	l.tells = h.meta.Tells
 	if err := l.giveChannel(h.take(heldChannel)); err != nil {
 		l.disconnected() // it cannot be had any more
+	} else if l.tells {
+		_ = l.send([]byte(stir)) // who has closed its channel tells nothing
 	}
 	l.mu.Lock()
 	if l.input = h.take(heldInput); l.input != nil {

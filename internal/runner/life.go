@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -65,9 +66,10 @@ type marks struct {
 	worker uint64 // NODE_UNIQUE_ID; 0 in fork mode
 	tree   string // the marker of its process tree
 	ready  atomic.Bool
-	said   atomic.Bool // that it is ready; with a probe that is not all
-	drains atomic.Bool // it has the preload
-	tells  bool        // its metrics, when it is asked; set before its channel is
+	said   atomic.Bool             // that it is ready; with a probe that is not all
+	drains atomic.Bool             // it has the preload
+	tells  bool                    // its metrics; set before its channel is
+	last   atomic.Pointer[numbers] // what it told of them last
 	group  *cgroup.Group
 }
 
@@ -333,6 +335,10 @@ func (l *life) deliver() {
 // message takes what the process said. It is called before the message is gone
 // from the channel: that it is ready outlives us.
 func (l *life) message(data []byte) {
+	if bytes.HasPrefix(data, []byte(toldPrefix)) {
+		l.last.Store(&numbers{time.Now(), data})
+		return
+	}
 	rep := classify(data)
 	switch rep.(type) {
 	case Ready:

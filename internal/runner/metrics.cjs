@@ -1,12 +1,13 @@
 // Loaded into a Node app by NODE_OPTIONS, before its program: tells the metrics that PM2's
-// users know, when it is asked.
+// users know.
 //
-//   daemon ── {cmd:"NODE_TEND",act:"metrics"} ────────▶ app
-//   app    ── {node_version} ─────────────────────────▶ daemon   the first time
-//   app    ── {type:"axm:monitor",answer:true,data} ──▶ daemon
+//   app    ── {node_version} ────────────────────▶ daemon   once
+//   app    ── {type:"tend:metrics",data:[…]} ────▶ daemon   a second after something happened
+//   daemon ── {cmd:"NODE_TEND"} ─────────────────▶ app      something happens: a daemon that took it over
 //
-// Until then it counts HTTP requests and does nothing else: there is no timer. While it is
-// asked again and again it watches the event loop.
+// An app that does nothing tells nothing, and is not woken. That something happens, an
+// immediate notices that keeps nobody awake: it runs when the event loop turns for another
+// reason. A second later all is told that happened until then, and the next one waits.
 //
 // TEND_METRICS is what it was loaded by. It is taken back at once, so that the app sees the
 // environment that was meant for it, and its threads and children know nothing of this.
@@ -21,107 +22,61 @@ try {
   }
 } catch {} // An app without metrics is as good as ever.
 
-function install(send) {
-  const http = countRequests(require('diagnostics_channel'));
-  let loop = null;
-  process.on('internalMessage', (message) => {
-    if (!message || message.cmd !== 'NODE_TEND' || message.act !== 'metrics') return;
-    if (loop === null) {
-      say({ node_version: process.versions.node });
-      loop = watchLoop(require('perf_hooks'));
-    }
-    loop((latency) => say({ type: 'axm:monitor', answer: true, data: { ...http(), ...memory(), ...held(), ...latency } }));
-  });
-  function say(message) {
-    try { send.call(process, message, undefined, undefined, () => {}); } catch {} // the channel has closed
+// install tells by send. What a program makes of the clock, for its tests, is not for this.
+function install(send, { setTimeout, setImmediate, performance } = globalThis) {
+  const http = countRequests(require('diagnostics_channel'), performance);
+  const late = new Float64Array(60); // by how much the loop was, the last times
+  let looks = 0, due;
+  wait();
+
+  function wait() {
+    due = performance.now() + 1000;
+    setTimeout(look, 1000).unref();
+  }
+
+  // What the loop has to do now that the second is over is told with it: tell comes behind.
+  function look() {
+    late[looks++ % late.length] = Math.max(0, performance.now() - due);
+    setImmediate(tell);
+  }
+
+  function tell() {
+    if (looks === 1) say({ node_version: process.versions.node }, () => {});
+    const { total_heap_size: total, used_heap_size: used } = require('v8').getHeapStatistics();
+    const list = sorted(late, looks);
+    say({
+      type: 'tend:metrics',
+      data: [
+        rounded(total / 1048576), rounded(used / 1048576), rounded(used / total * 100),
+        process._getActiveRequests().length, process._getActiveHandles().length,
+        rounded(list[list.length >> 1]), rounded(p95(list)), ...http(),
+      ],
+    }, (error) => { if (!error) setImmediate(wait).unref(); });
+  }
+
+  // done is called once the kernel has it: of a daemon that does not read, nothing piles up.
+  function say(message, done) {
+    try { send.call(process, message, undefined, undefined, done); } catch {} // the channel has closed
   }
 }
 
-function metric(type, value, unit) {
-  return unit ? { historic: true, unit, type, value } : { historic: true, type, value };
-}
-
-// countRequests notes each request that was answered.
-function countRequests(dc) {
-  const { performance } = require('perf_hooks');
+// countRequests notes each request that was answered. Its rate is that of the last minute,
+// the later the more, so that it can be told how it falls while nothing comes.
+function countRequests(dc, performance) {
   const began = Symbol('began');
-  const seconds = new Uint32Array(60), counts = new Uint32Array(60); // of the last minute
   const latencies = new Float64Array(512); // of the last requests
-  let seen = 0;
+  let seen = 0, told = 0, at = 0, rate = 0;
   dc.subscribe('http.server.request.start', ({ response }) => { response[began] = performance.now(); });
-  dc.subscribe('http.server.response.finish', ({ response }) => {
-    const now = performance.now(), second = Math.floor(now / 1000), i = second % 60;
-    if (seconds[i] !== second) seconds[i] = second, counts[i] = 0;
-    counts[i]++;
-    latencies[seen++ % 512] = now - response[began];
-  });
+  dc.subscribe('http.server.response.finish', ({ response }) => { latencies[seen++ % latencies.length] = performance.now() - response[began]; });
   return () => {
-    if (seen === 0) return {};
-    const second = Math.floor(performance.now() / 1000);
-    let rate = 0;
-    for (let i = 0; i < 60; i++) if (seconds[i] > second - 60) rate += counts[i];
-    const list = latencies.slice(0, Math.min(seen, 512)).sort();
-    return {
-      'HTTP Mean Latency': metric('internal/http/builtin/latency/p50', rounded(list.reduce((a, b) => a + b) / list.length), 'ms'),
-      'HTTP P95 Latency': metric('internal/http/builtin/latency/p95', rounded(list[Math.ceil(list.length * 0.95) - 1]), 'ms'),
-      HTTP: metric('internal/http/builtin/reqs', rate, 'req/min'),
-    };
+    if (seen === 0) return [];
+    const now = performance.now(), list = sorted(latencies, seen);
+    rate = rate * Math.exp((at - now) / 60000) + seen - told;
+    told = seen, at = now;
+    return [rounded(rate), rounded(list.reduce((a, b) => a + b) / list.length), rounded(p95(list))];
   };
 }
 
-function memory() {
-  const { total_heap_size: total, used_heap_size: used } = require('v8').getHeapStatistics();
-  return {
-    'Heap Size': metric('internal/v8/heap/total', (total / 1048576).toFixed(2), 'MiB'),
-    'Heap Usage': metric('internal/v8/heap/usage', rounded(used / total * 100), '%'),
-    'Used Heap Size': metric('internal/v8/heap/used', (used / 1048576).toFixed(2), 'MiB'),
-  };
-}
-
-function held() {
-  return {
-    'Active requests': metric('internal/libuv/requests', process._getActiveRequests().length),
-    'Active handles': metric('internal/libuv/handles', process._getActiveHandles().length),
-  };
-}
-
-// watchLoop gives a function that tells how late the event loop is: at first over a few turns
-// of it, then over the time since it was asked last.
-function watchLoop({ monitorEventLoopDelay, performance }) {
-  const resolution = 20, patience = 10000; // ms
-  const delays = monitorEventLoopDelay({ resolution });
-  let end = null;
-  return (tell) => {
-    if (end !== null && delays.max > 0) {
-      clearTimeout(end);
-      setTimeout(() => { // what kept the loop until now counts, too
-        const at = (p) => Math.max(0, delays.percentile(p) / 1e6 - resolution);
-        tell(latency(at(50), at(95)));
-        delays.reset();
-      }, 1).unref();
-    } else {
-      if (end !== null) clearTimeout(end);
-      setImmediate(() => turns(5, [], tell));
-      delays.reset();
-      delays.enable();
-    }
-    end = setTimeout(() => { delays.disable(); end = null; }, patience).unref();
-  };
-  function turns(n, list, tell) {
-    const began = performance.now();
-    setImmediate(() => {
-      list.push(performance.now() - began);
-      if (n > 1) return turns(n - 1, list, tell);
-      list.sort((a, b) => a - b);
-      tell(latency(list[list.length >> 1], list[list.length - 1]));
-    });
-  }
-  function latency(p50, p95) {
-    return {
-      'Event Loop Latency': metric('internal/libuv/latency/p50', p50.toFixed(2), 'ms'),
-      'Event Loop Latency p95': metric('internal/libuv/latency/p95', p95.toFixed(2), 'ms'),
-    };
-  }
-}
-
+function sorted(ring, count) { return ring.slice(0, Math.min(count, ring.length)).sort(); }
+function p95(list) { return list[Math.ceil(list.length * 0.95) - 1]; }
 function rounded(value) { return Math.round(value * 100) / 100; }

@@ -52,7 +52,7 @@ type edge struct {
 	procs    map[runner.Key]*proc
 	acts     []string
 	spawns   []runner.Spawn
-	tells    time.Duration               // after which processes tell their metrics; -1 for never, 0 if they cannot be asked
+	told     map[runner.Key]map[string]json.RawMessage
 	when     func(runner.Spawn) *program // what it runs after all, nil for no change
 }
 
@@ -267,15 +267,7 @@ func (e *edge) Probe(k runner.Key) error {
 	return nil
 }
 
-func (e *edge) AskMetrics(k runner.Key) bool {
-	e.note("ask %d.%d", k.ID, k.Gen)
-	if e.tells > 0 {
-		e.after(e.tells, func() {
-			e.tell(k, runner.Message{Data: []byte(`{"type":"axm:monitor","answer":true,"data":{"a":{"value":1}}}`)})
-		})
-	}
-	return e.tells != 0
-}
+func (e *edge) Told(k runner.Key) map[string]json.RawMessage { return maps.Clone(e.told[k]) }
 
 func (e *edge) Tail(k runner.Key, n int) []string { return []string{"last words"} }
 

@@ -1,60 +1,50 @@
 package supervisor
 
 import (
+	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/tendproc/tend/internal/event"
-	"github.com/tendproc/tend/internal/spec"
+	"github.com/tendproc/tend/internal/runner"
 )
 
-// A list with metrics waits for those who answer, and not long for who does not; that
-// one is not asked again before it has answered.
-func TestListAsksForMetrics(t *testing.T) {
+// A list has the metrics that were told to the runner beside those of the program, which
+// count; what else it said of itself stays. A table has none. Nobody is asked for it.
+func TestListHasMetrics(t *testing.T) {
 	run(t, func(b *bench) {
 		b.start("web", 0)
-		b.start("none", 0, func(o *spec.Options) { o.Metrics = new(false) })
-		b.start("shell", 0, func(o *spec.Options) { o.Interpreter = new("bash") })
+		b.start("mute", 0)
+		b.says(1, `{"type":"axm:monitor","data":{"own":{"value":1},"both":{"value":2}}}`, `{"node_version":"v22"}`)
+		before := b.get(0).Said
+		b.edge.told = map[runner.Key]map[string]json.RawMessage{
+			keyOf(0, 1): {"both": json.RawMessage("3"), "added": json.RawMessage("4")},
+			keyOf(0, 2): {"added": json.RawMessage("5")},
+		}
 		b.took()
-		list := func(want string, wait time.Duration, metrics int) {
+		list := func(q event.Query, want string) {
 			t.Helper()
-			began := time.Now()
-			snap, err := b.sup.List(b.ctx, event.Query{Metrics: true})
+			snap, err := b.sup.List(b.ctx, q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(began); took != wait {
-				t.Errorf("the list took %v, want %v", took, wait)
+			if got, _ := json.Marshal(snap.Instances[0].Said); string(got) != want {
+				t.Errorf("said %s, want %s", got, want)
 			}
-			said := snap.Instances[0].Said
-			if got := said != nil && len(said.Monitor) > 0; got != (metrics > 0) {
-				t.Errorf("metrics: %+v", said)
+			if said := snap.Instances[1].Said; said != nil {
+				t.Errorf("who tells nothing said %+v", said)
 			}
-			b.wantActs(want)
 		}
-		list("ask 0.1", 0, 0) // it was not started with them
-		b.edge.tells = -1
-		list("ask 0.1", metricsTime, 0)
-		list("", metricsTime, 0)
-		b.sup.Report(keyOf(0, 1), messageOf(`{"type":"axm:monitor","answer":true,"data":{"a":{"value":1}}}`))
-		b.edge.tells = 3 * ms
-		list("ask 0.1", 3*ms, 1)
-		list("ask 0.1", 3*ms, 1)
-		if _, err := b.sup.List(b.ctx, event.Query{Usage: true}); err != nil {
-			t.Fatal(err)
+		list(event.Query{}, `{"monitor":{"added":4,"both":{"value":2},"own":{"value":1}},"node_version":"v22"}`)
+		list(event.Query{Table: true}, `{"monitor":{"both":{"value":2},"own":{"value":1}},"node_version":"v22"}`)
+		if len(before.Monitor) != 2 {
+			t.Errorf("what was told before is changed: %v", before)
 		}
 		b.wantActs("")
 
-		// One that ends is not waited for.
-		b.edge.tells = -1
-		go func() {
-			b.wait(5 * ms)
-			_, _ = b.sup.Stop(b.ctx, act("web"))
-		}()
-		began := time.Now()
-		if _, err := b.sup.List(b.ctx, event.Query{Metrics: true}); err != nil || time.Since(began) != 5*ms {
-			t.Errorf("%v after %v", err, time.Since(began))
+		// What a life told before counts no more for the next.
+		if _, err := b.sup.Restart(b.ctx, act("web")); err != nil {
+			t.Fatal(err)
 		}
-		b.wait(0)
+		list(event.Query{}, `{"monitor":{"added":5}}`)
 	})
 }

@@ -97,8 +97,7 @@ func (l *loop) missed(cursor string) event.Start {
 // says merges what the current process tells of itself.
 func (l *loop) says(sl *slot, k runner.Key, topic string, data json.RawMessage) {
 	var m struct {
-		Data   json.RawMessage `json:"data"`
-		Answer bool            `json:"answer"`
+		Data json.RawMessage `json:"data"`
 	}
 	if sl.key() != k || len(data) > mostBytes || json.Unmarshal(data, &m) != nil {
 		return
@@ -112,11 +111,7 @@ func (l *loop) says(sl *slot, k runner.Key, topic string, data json.RawMessage) 
 	case saysAction:
 		next.Actions = withAction(next.Actions, m.Data)
 	}
-	if m.Answer {
-		next.Answers++
-	}
 	l.setSaid(sl, next, topic != saysMetrics)
-	sl.settle()
 }
 
 // saysVersion takes the message in which PM2's agent tells Node's version.
@@ -129,6 +124,14 @@ func (l *loop) saysVersion(sl *slot, k runner.Key, data json.RawMessage) bool {
 	next.NodeVersion = version
 	l.setSaid(sl, next, true)
 	return true
+}
+
+// said is a copy of what the current process told of itself.
+func (sl *slot) said() event.Said {
+	if sl.view.Said == nil {
+		return event.Said{}
+	}
+	return *sl.view.Said
 }
 
 // setSaid keeps what the process told. Metrics are told again, and soon: they are

@@ -19,6 +19,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strconv"
 	"sync"
 	"syscall"
@@ -51,7 +52,7 @@ type Runner interface {
 	WriteLine(k runner.Key, line string) error
 	Send(k runner.Key, message []byte) error
 	Probe(k runner.Key) error
-	AskMetrics(k runner.Key) bool
+	Told(k runner.Key) map[string]json.RawMessage
 	Tail(k runner.Key, n int) []string
 	Usage(pids []int) []event.Usage
 	Asleep(pids []int) []bool
@@ -164,11 +165,6 @@ func (s *Supervisor) Report(k runner.Key, r runner.Report) {
 // List returns all state, as far as q asks for it. CPU and memory are sampled
 // by the caller's goroutine.
 func (s *Supervisor) List(ctx context.Context, q event.Query) (event.Snapshot, error) {
-	if q.Metrics {
-		if err := s.askMetrics(ctx); err != nil {
-			return event.Snapshot{}, err
-		}
-	}
 	var snap event.Snapshot
 	if err := s.ask(ctx, func(l *loop) {
 		if snap = l.moment(); !q.Brief && !q.Table {
@@ -183,10 +179,31 @@ func (s *Supervisor) List(ctx context.Context, q event.Query) (event.Snapshot, e
 	}); err != nil {
 		return event.Snapshot{}, err
 	}
+	if !q.Table {
+		s.addMetrics(snap.Instances)
+	}
 	if q.Usage {
 		s.measure(snap.Instances)
 	}
 	return snap, nil
+}
+
+// addMetrics adds those that Node apps told: in words they are more than all the rest.
+func (s *Supervisor) addMetrics(list []event.Instance) {
+	for i := range list {
+		in := &list[i]
+		told := s.o.Runner.Told(runner.Key{ID: in.ID, Gen: in.Gen})
+		if len(told) == 0 {
+			continue
+		}
+		var said event.Said
+		if in.Said != nil {
+			said = *in.Said
+		}
+		maps.Copy(told, said.Monitor) // what the program tells itself counts
+		said.Monitor = told
+		in.Said = &said
+	}
 }
 
 func (s *Supervisor) measure(list []event.Instance) {
