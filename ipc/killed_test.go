@@ -133,8 +133,7 @@ type succession struct {
 	keeper  *os.File // a reader's end of the socket to who keeps its memory
 	cmd     *exec.Cmd
 	out     io.Reader
-	said    []byte
-	started int
+	said    []string // by each
 
 	mu   sync.Mutex // guards keep
 	keep *shelf
@@ -159,7 +158,6 @@ func (s *succession) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.started++
 }
 
 func (s *succession) kill() {
@@ -180,7 +178,7 @@ func (s *succession) hear() {
 	if err != nil {
 		s.t.Error(err)
 	}
-	s.said = append(s.said, said...)
+	s.said = append(s.said, string(said))
 }
 
 func (s *succession) write(peer *os.File, data []byte) {
@@ -224,28 +222,36 @@ func (s *succession) serve(f *os.File) {
 	}
 }
 
-// check wants each message, whole, in order, and few twice.
+// check wants each message, whole and in order. Some come twice, where one reader was
+// killed before it had consumed what it handled: at the beginning of the next, and no
+// more than one look at the socket finds.
 func (s *succession) check(lengths []int) {
 	next, twice := 0, 0
-	for _, line := range strings.Split(strings.TrimSpace(string(s.said)), "\n") {
-		var n, length int
-		if _, err := fmt.Sscan(line, &n, &length); err != nil || n >= len(lengths) || length != lengths[n] {
-			s.t.Fatalf("%q is none of the messages", line)
-		}
-		switch n {
-		case next:
-			next++
-		case next - 1:
-			twice++
-		default:
-			s.t.Fatalf("message %d came, and %d before it", n, next-1)
+	for _, said := range s.said {
+		first := true
+		for line := range strings.Lines(said) {
+			var n, length int
+			if _, err := fmt.Sscan(line, &n, &length); err != nil || n >= len(lengths) || length != lengths[n] {
+				s.t.Fatalf("%q is none of the messages", line)
+			}
+			if again := next - n; first && again > 0 && (again == 1 || sum(lengths[n:next]) < peekSize) {
+				next, twice = n, twice+again
+			}
+			if n != next {
+				s.t.Fatalf("message %d came, and %d before it", n, next-1)
+			}
+			next, first = n+1, false
 		}
 	}
 	if next != len(lengths) {
 		s.t.Errorf("%d messages of %d came", next, len(lengths))
 	}
-	if twice >= s.started {
-		s.t.Errorf("%d came twice, with %d readers", twice, s.started)
+	s.t.Logf("%d readers, %d messages, %d of them twice", len(s.said), next, twice)
+}
+
+func sum(list []int) (total int) {
+	for _, n := range list {
+		total += n
 	}
-	s.t.Logf("%d readers, %d messages, %d of them twice", s.started, next, twice)
+	return total
 }
