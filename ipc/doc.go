@@ -43,7 +43,9 @@
 //
 // Values are written and read as encoding/json has them, but several times as fast:
 // structs, slices, pointers, maps with strings for keys, and any. What has methods of
-// its own for JSON, embedded fields or the option string is encoding/json's to do.
+// its own for JSON, embedded fields or the option string is encoding/json's to do; so
+// is all of a value to be decoded that has a method for that anywhere in it, but of
+// time.Time and json.RawMessage.
 // [Channel.SetCodec] takes another library, [Channel.SendRaw] JSON that is there
 // already, and [Message.Data] is what came, not decoded.
 //

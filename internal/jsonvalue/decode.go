@@ -211,7 +211,7 @@ func decodeStd(d *decoder, v reflect.Value) bool {
 	if !ok {
 		return false
 	}
-	if u, ok := v.Addr().Interface().(json.Unmarshaler); ok && v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface {
+	if u, ok := v.Addr().Interface().(json.Unmarshaler); ok {
 		return u.UnmarshalJSON(text) == nil
 	}
 	return json.Unmarshal(text, v.Addr().Interface()) == nil
@@ -345,8 +345,6 @@ func (d *decoder) array() (list []any, ok bool) {
 
 type pointer struct{ elem *codec }
 
-func pointerTo(c *codec) pointer { return pointer{c} }
-
 func (p pointer) decode(d *decoder, v reflect.Value) bool {
 	if d.null() {
 		v.SetZero()
@@ -401,6 +399,9 @@ func (m mapOf) decode(d *decoder, v reflect.Value) bool {
 	if d.null() {
 		v.SetZero()
 		return true
+	}
+	if d.peek() != '{' { // which changes nothing
+		return false
 	}
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(m.typ))

@@ -2,7 +2,10 @@
 // fraction of the time for the types that messages are made of. It does by itself
 // what is common, and gives encoding/json the rest: types with methods of their own
 // for it, embedded fields, unusual tags, and everything that ends in an error, so
-// that the errors are the same. Differences are bugs; fuzzing looks for them.
+// that the errors are the same. What has a method that decodes anywhere in it is
+// decoded by encoding/json alone; one that encodes may be called once more if the
+// value cannot be encoded, or nests very deep. Other differences are bugs; fuzzing
+// looks for them.
 package jsonvalue
 
 import (
@@ -10,8 +13,10 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tendproc/tend/internal/jsontext"
 )
@@ -52,12 +57,16 @@ func decode(text []byte, v any) bool {
 		return false
 	}
 	p = p.Elem()
+	c := codecOf(p.Type())
+	if c.std || c.methods {
+		return false
+	}
 	d := decoder{text: text, depth: jsontext.MaxDepth}
-	empty := p.IsZero()
+	empty := !c.hides && p.IsZero()
 	if !empty && !d.valid() { // then nothing of it may be stored
 		return false
 	}
-	if codecOf(p.Type()).decode(&d, p) && d.peek() == 0 && d.at == len(text) {
+	if c.decode(&d, p) && d.peek() == 0 && d.at == len(text) {
 		return true
 	}
 	if empty {
@@ -71,83 +80,114 @@ func decode(text []byte, v any) bool {
 type codec struct {
 	decode func(d *decoder, v reflect.Value) bool
 	append func(dst []byte, v reflect.Value, depth int) ([]byte, bool)
+	std    bool // it is encoding/json's to do
 }
 
-var codecs sync.Map // reflect.Type → *codec
+// whole is the codec of a type that is given, and what is anywhere in that.
+type whole struct {
+	*codec
+	methods bool // those that decode: what they do cannot be undone, nor done twice
+	hides   bool // fields that are not exported: not to be looked at, nor to be emptied
+}
 
-func codecOf(t reflect.Type) *codec {
+var codecs sync.Map // reflect.Type → *whole
+
+func codecOf(t reflect.Type) *whole {
 	if c, ok := codecs.Load(t); ok {
-		return c.(*codec)
+		return c.(*whole)
 	}
-	c, _ := codecs.LoadOrStore(t, builder{}.of(t))
-	return c.(*codec)
+	b := builder{codecs: map[reflect.Type]*codec{}}
+	b.codec = b.of(t)
+	found := b.whole
+	c, _ := codecs.LoadOrStore(t, &found)
+	return c.(*whole)
 }
 
 // builder has the codecs of the types that one type is made of, which may contain it.
-type builder map[reflect.Type]*codec
+type builder struct {
+	whole
+	codecs map[reflect.Type]*codec
+}
 
-func (b builder) of(t reflect.Type) *codec {
-	if c := b[t]; c != nil {
+func (b *builder) of(t reflect.Type) *codec {
+	if c := b.codecs[t]; c != nil {
 		return c
 	}
-	c := &codec{decodeStd, appendValueStd}
-	b[t] = c
-	if hasMethods(t) {
-		return c
+	c := &codec{}
+	b.codecs[t] = c
+	if t.Kind() != reflect.Pointer && hasMethods(t) { // a pointer has its element's
+		b.methods = b.methods || implements(t, decoders) && !slices.Contains(simple, t)
+	} else {
+		b.build(c, t)
 	}
-	switch t.Kind() {
-	case reflect.Bool:
-		*c = codec{decodeBool, appendBool}
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		*c = codec{decodeInt, appendInt}
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		*c = codec{decodeUint, appendUint}
-	case reflect.Float32, reflect.Float64:
-		*c = codec{decodeFloat, appendFloat}
-	case reflect.String:
-		*c = codec{decodeString, appendString}
-	case reflect.Interface:
-		if t.NumMethod() == 0 {
-			*c = codec{decodeInterface, appendInterface}
-		}
-	case reflect.Pointer:
-		elem := b.of(t.Elem())
-		*c = codec{pointerTo(elem).decode, pointerTo(elem).append}
-	case reflect.Slice:
-		if t.Elem().Kind() != reflect.Uint8 { // else it is in base64
-			elem := sliceOf{b.of(t.Elem())}
-			*c = codec{elem.decode, elem.append}
-		}
-	case reflect.Map:
-		if k := t.Key(); k.Kind() == reflect.String && !hasMethods(k) {
-			m := mapOf{b.of(t.Elem()), t}
-			*c = codec{m.decode, m.append}
-		}
-	case reflect.Struct:
-		if fields, ok := b.fields(t); ok {
-			*c = codec{fields.decode, fields.append}
-		}
-	default:
+	if c.decode == nil {
+		*c = codec{decodeStd, appendValueStd, true}
 	}
 	return c
 }
 
-var (
-	number    = reflect.TypeFor[json.Number]()
-	withTurns = []reflect.Type{
-		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
-		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+// build leaves c as it is if t is encoding/json's.
+func (b *builder) build(c *codec, t reflect.Type) {
+	switch t.Kind() {
+	case reflect.Bool:
+		c.decode, c.append = decodeBool, appendBool
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		c.decode, c.append = decodeInt, appendInt
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		c.decode, c.append = decodeUint, appendUint
+	case reflect.Float32, reflect.Float64:
+		c.decode, c.append = decodeFloat, appendFloat
+	case reflect.String:
+		c.decode, c.append = decodeString, appendString
+	case reflect.Interface:
+		if t.NumMethod() == 0 {
+			c.decode, c.append = decodeInterface, appendInterface
+		} else { // what it holds may have those that decode
+			b.methods = true
+		}
+	case reflect.Pointer:
+		p := pointer{b.of(t.Elem())}
+		c.decode, c.append = p.decode, p.append
+	case reflect.Array:
+		b.of(t.Elem())
+	case reflect.Slice:
+		s := sliceOf{b.of(t.Elem())}
+		if t.Elem().Kind() != reflect.Uint8 { // else it is in base64
+			c.decode, c.append = s.decode, s.append
+		}
+	case reflect.Map:
+		m := mapOf{b.of(t.Elem()), t}
+		if k := b.of(t.Key()); !k.std && t.Key().Kind() == reflect.String {
+			c.decode, c.append = m.decode, m.append
+		}
+	case reflect.Struct:
+		if fields, ok := b.fields(t); ok {
+			c.decode, c.append = fields.decode, fields.append
+		}
+	default:
 	}
+}
+
+var (
+	number   = reflect.TypeFor[json.Number]()
+	encoders = []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()}
+	decoders = []reflect.Type{reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()}
+	// simple are decoded by methods that only store a value, each time the same.
+	simple = []reflect.Type{reflect.TypeFor[json.RawMessage](), reflect.TypeFor[time.Time]()}
 )
 
 // hasMethods tells that encoding/json treats the type in a way of its own.
 func hasMethods(t reflect.Type) bool {
-	for _, i := range withTurns {
+	return t == number || implements(t, encoders) || implements(t, decoders)
+}
+
+func implements(t reflect.Type, any []reflect.Type) bool {
+	for _, i := range any {
 		if t.Implements(i) || reflect.PointerTo(t).Implements(i) {
 			return true
 		}
 	}
-	return t == number
+	return false
 }
 
 // field is a field of a struct.
@@ -163,7 +203,14 @@ type field struct {
 type structOf []field
 
 // fields is not ok for a struct that is encoding/json's to understand.
-func (b builder) fields(t reflect.Type) (list structOf, ok bool) {
+func (b *builder) fields(t reflect.Type) (list structOf, ok bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		b.hides = b.hides || !f.IsExported()
+		if f.IsExported() || f.Anonymous {
+			b.of(f.Type)
+		}
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag := f.Tag.Get("json")
@@ -217,6 +264,5 @@ func isWord(name string) bool {
 }
 
 func saysZero(t reflect.Type) bool {
-	is := reflect.TypeFor[interface{ IsZero() bool }]()
-	return t.Implements(is) || reflect.PointerTo(t).Implements(is)
+	return implements(t, []reflect.Type{reflect.TypeFor[interface{ IsZero() bool }]()})
 }

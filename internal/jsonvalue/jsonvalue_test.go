@@ -15,44 +15,58 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// all has a field of each kind, and of each that is left to encoding/json.
+// all has a field of each kind, also of those that are left to encoding/json.
 type all struct {
 	Data      string `json:"data,omitempty"`
 	Int       int
-	Small     int8               `json:"small"`
-	Unsigned  uint16             `json:"unsigned,omitempty"`
-	Float     float64            `json:"float"`
-	Half      float32            `json:"half,omitzero"`
-	Bool      bool               `json:"bool"`
-	Any       any                `json:"any"`
-	Texts     []string           `json:"texts,omitempty"`
-	Inner     inner              `json:"inner"`
-	List      []inner            `json:"list"`
-	Grid      [][]int            `json:"grid,omitempty"`
-	Pointer   *int               `json:"pointer"`
-	Next      *all               `json:"next,omitempty"`
-	Twice     **inner            `json:"twice,omitempty"`
-	Map       map[string]int     `json:"map,omitempty"`
-	Deep      map[word][]inner   `json:"deep,omitzero"`
-	Anything  map[string]any     `json:"anything"`
-	Word      word               `json:"word,omitempty"`
-	Raw       json.RawMessage    `json:"raw,omitempty"`
-	Bytes     []byte             `json:"bytes,omitempty"`
-	Time      time.Time          `json:"time"`
-	Address   netip.Addr         `json:"address"`
-	Number    json.Number        `json:"number,omitempty"`
-	Array     [3]int             `json:"array"`
-	ByNumber  map[int]string     `json:"byNumber,omitempty"`
-	Quoted    quoted             `json:"quoted"`
-	Embedding embedding          `json:"embedding"`
-	Error     error              `json:"error,omitempty"`
-	Loud      loud               `json:"loud"`
-	Louds     []loud             `json:"louds,omitempty"`
-	Hidden    string             `json:"-"`
-	Odd       odd                `json:"odd"`
-	Kk        string             `json:"kk,omitempty"`
-	Texting   map[netip.Addr]int `json:"texting,omitempty"`
+	Small     int8             `json:"small"`
+	Unsigned  uint16           `json:"unsigned,omitempty"`
+	Float     float64          `json:"float"`
+	Half      float32          `json:"half,omitzero"`
+	Bool      bool             `json:"bool"`
+	Any       any              `json:"any"`
+	Texts     []string         `json:"texts,omitempty"`
+	Inner     inner            `json:"inner"`
+	List      []inner          `json:"list"`
+	Grid      [][]int          `json:"grid,omitempty"`
+	Pointer   *int             `json:"pointer"`
+	Next      *all             `json:"next,omitempty"`
+	Twice     **inner          `json:"twice,omitempty"`
+	Map       map[string]int   `json:"map,omitempty"`
+	Deep      map[word][]inner `json:"deep,omitzero"`
+	Anything  map[string]any   `json:"anything"`
+	Word      word             `json:"word,omitempty"`
+	Raw       json.RawMessage  `json:"raw,omitempty"`
+	Bytes     []byte           `json:"bytes,omitempty"`
+	Time      time.Time        `json:"time"`
+	Number    json.Number      `json:"number,omitempty"`
+	Array     [3]int           `json:"array"`
+	ByNumber  map[int]string   `json:"byNumber,omitempty"`
+	Quoted    quoted           `json:"quoted"`
+	Embedding embedding        `json:"embedding"`
+	Hidden    string           `json:"-"`
+	Odd       odd              `json:"odd"`
+	Kk        string           `json:"kk,omitempty"`
 	own       int
+}
+
+// methods decodes by methods, and so is encoding/json's alone.
+type methods struct {
+	Data    string             `json:"data"`
+	Address netip.Addr         `json:"address"`
+	Error   error              `json:"error,omitempty"`
+	Loud    loud               `json:"loud"`
+	Louds   []loud             `json:"louds,omitempty"`
+	Texting map[netip.Addr]int `json:"texting,omitempty"`
+	Seen    [1]seen            `json:"seen,omitempty"`
+}
+
+// seen is each text that it was decoded from.
+type seen []string
+
+func (s *seen) UnmarshalJSON(text []byte) error {
+	*s = append(*s, string(text))
+	return nil
 }
 
 type (
@@ -106,6 +120,7 @@ var texts = []string{
 	`{"texting":{"::1":1}}`, `{"any":"` + strings.Repeat("long text ", 100) + `\n"}`, strings.Repeat(`{"next":`, 70) + "{}" + strings.Repeat("}", 70),
 	strings.Repeat(`[`, 70) + strings.Repeat("]", 70), `{"any":` + strings.Repeat(`[`, 63) + strings.Repeat("]", 63) + `}`, `{"float":1e-7,"half":1e-10,"any":[1e21,1e-7,123456789.125]}`,
 	`{"data":"` + strings.Repeat("y", 3000) + `","texts":["` + strings.Repeat(`short","`, 200) + strings.Repeat("z", 100) + `"]}`,
+	`{"deep":5}`, `{"anything":"x"}`, `{"seen":["a",2],"data":5}`, `{"seen":[1]}`,
 	"{\"data\":\"\u2028<&>\x7f\",\"anything\":{\"\u2029<\":\"\"}}", `{"k` + "\u017f" + `":1,"` + "\u212a" + `K":"kelvin"}`,
 }
 
@@ -130,7 +145,7 @@ func targets() []any {
 	var x any
 	pointing := any(&inner{X: 1})
 	return []any{
-		&all{}, &full, &x, &pointing, new(map[string]any), new([]any), new(*all), new(map[string]string), new([]inner), new(string), new(int), new(float32), new(bool), new(loud), new([]loud), reflect.New(strange).Interface(), new(json.RawMessage),
+		&all{}, &full, &all{Int: 1}, &methods{}, &methods{Data: "old", Loud: 1, Seen: [1]seen{{"old"}}}, &x, &pointing, new(map[string]any), new([]any), new(*all), new(map[string]string), new([]inner), new(string), new(int), new(float32), new(bool), new(loud), new([]loud), reflect.New(strange).Interface(), new(json.RawMessage),
 	}
 }
 
@@ -205,6 +220,9 @@ func TestAppend(t *testing.T) {
 		[]chan int{},
 		func() {},
 		struct{ F func() }{},
+		struct {
+			F func() `json:",omitempty"`
+		}{},
 		complex(1, 1),
 		map[string]any{"f": func() {}},
 		map[bool]int{true: 1},
@@ -276,6 +294,20 @@ func TestAtOnce(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What is not exported is somebody else's, who may be at it.
+func TestUnexported(t *testing.T) {
+	var v struct {
+		Name string
+		own  int
+	}
+	done := make(chan error)
+	go func() { done <- Decode([]byte(`{"Name":"x","Name":5}`), &v) }()
+	v.own++
+	if err := <-done; err == nil || v.own != 1 || v.Name != "x" {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 
