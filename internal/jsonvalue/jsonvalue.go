@@ -63,7 +63,7 @@ func decode(text []byte, v any) bool {
 	}
 	d := decoder{text: text, depth: jsontext.MaxDepth}
 	empty := !c.hides && p.IsZero()
-	if !empty && !d.valid() { // then nothing of it may be stored
+	if !empty && (c.parts || !d.valid()) { // then nothing of it may be stored
 		return false
 	}
 	if c.decode(&d, p) && d.peek() == 0 && d.at == len(text) {
@@ -88,6 +88,7 @@ type whole struct {
 	*codec
 	methods bool // those that decode: what they do cannot be undone, nor done twice
 	hides   bool // fields that are not exported: not to be looked at, nor to be emptied
+	parts   bool // those that are encoding/json's, with an any that may point to what has methods
 }
 
 var codecs sync.Map // reflect.Type → *whole
@@ -99,6 +100,7 @@ func codecOf(t reflect.Type) *whole {
 	b := builder{codecs: map[reflect.Type]*codec{}}
 	b.codec = b.of(t)
 	found := b.whole
+	found.parts = b.parts && b.anys
 	c, _ := codecs.LoadOrStore(t, &found)
 	return c.(*whole)
 }
@@ -107,6 +109,7 @@ func codecOf(t reflect.Type) *whole {
 type builder struct {
 	whole
 	codecs map[reflect.Type]*codec
+	anys   bool // there is an any among them
 }
 
 func (b *builder) of(t reflect.Type) *codec {
@@ -122,6 +125,7 @@ func (b *builder) of(t reflect.Type) *codec {
 	}
 	if c.decode == nil {
 		*c = codec{decodeStd, appendValueStd, true}
+		b.parts = b.parts || !slices.Contains(simple, t)
 	}
 	return c
 }
@@ -142,6 +146,7 @@ func (b *builder) build(c *codec, t reflect.Type) {
 	case reflect.Interface:
 		if t.NumMethod() == 0 {
 			c.decode, c.append = decodeInterface, appendInterface
+			b.anys = true
 		} else { // what it holds may have those that decode
 			b.methods = true
 		}
@@ -172,8 +177,8 @@ var (
 	number   = reflect.TypeFor[json.Number]()
 	encoders = []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()}
 	decoders = []reflect.Type{reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()}
-	// simple are decoded by methods that only store a value, each time the same.
-	simple = []reflect.Type{reflect.TypeFor[json.RawMessage](), reflect.TypeFor[time.Time]()}
+	// simple are encoding/json's, but only store a value, each time the same.
+	simple = []reflect.Type{number, reflect.TypeFor[json.RawMessage](), reflect.TypeFor[[]byte](), reflect.TypeFor[time.Time]()}
 )
 
 // hasMethods tells that encoding/json treats the type in a way of its own.
