@@ -2,6 +2,7 @@ package child
 
 import (
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/tendproc/tend/internal/procs"
@@ -17,9 +18,10 @@ const recentMost = 64
 // moment when it is asked, and tells of each process at once.
 type census struct {
 	reapers []procs.Stat
-	last    int   // the number that was given out last; 0: unknown
-	ended   bool  // a child was listed, and gone when it was to be read
-	err     error // the kernel or a mount does not list children
+	table   *procs.Table // all processes; nil if the reapers' lists of children were read
+	last    int          // the number that was given out last; 0: unknown
+	ended   bool         // a child was listed, and gone when it was to be read
+	err     error        // there should be a table, and cannot
 
 	taken            bool
 	children, newest []procs.Stat // if it is taken
@@ -28,17 +30,60 @@ type census struct {
 	marks map[int]mark
 }
 
-// takeCensus takes one in which the newest are those after the number since.
-func takeCensus(since int) *census {
+// takeCensus takes one for all who asked.
+func takeCensus(asked []asking) *census {
 	c := &census{}
 	var r procs.Reader
+	since := asked[0].since
+	for _, a := range asked {
+		since = min(since, a.since)
+	}
+	if sparesLists(asked) {
+		c.readAll(&r)
+	} else {
+		for _, a := range asked {
+			a.walk()
+		}
+	}
 	c.eachChild(&r, func(st *procs.Stat) { c.children = append(c.children, *st) })
 	c.eachNewest(&r, since, func(st *procs.Stat) { c.newest = append(c.newest, *st) })
 	c.taken = true
 	return c
 }
 
-// eachChild calls fn with the children of the reapers.
+// asking is what a look asks of a census.
+type asking struct {
+	since   int    // the number that was given out last when the look began
+	threads int    // those of the root, 0 if it is gone
+	walk    func() // looks at what is below the root
+	wide    bool   // that cannot be had from lists
+}
+
+// listCost is how many processes can be read for the list of children of one thread
+// of many. It is not the reading: when the process ends, the kernel has to forget the
+// folders of it and of its threads, in each of which it waits for the other.
+const listCost = 16
+
+// sparesLists tells whether it is better to read all processes once than the lists of
+// what is below each root.
+func sparesLists(asked []asking) bool {
+	threads := 0
+	for _, a := range asked {
+		if a.wide {
+			return true
+		}
+		if a.threads > 1 {
+			threads += a.threads
+		}
+	}
+	return threads > 0 && threads*listCost > sys.Processes()
+}
+
+// readAll reads all processes.
+func (c *census) readAll(r *procs.Reader) { c.table, c.err = r.All() }
+
+// eachChild calls fn with the children of the reapers, and where there is a table
+// with those, too, whose parent had ended when it was read.
 func (c *census) eachChild(r *procs.Reader, fn func(*procs.Stat)) {
 	if c.taken {
 		for i := range c.children {
@@ -47,10 +92,22 @@ func (c *census) eachChild(r *procs.Reader, fn func(*procs.Stat)) {
 		return
 	}
 	c.findReapers(r)
+	if c.table == nil && !c.eachListed(r, fn) {
+		c.readAll(r)
+	}
+	if c.table != nil {
+		c.table.EachOrphan(c.reaps, fn)
+	}
+}
+
+// eachListed is eachChild by the lists of children. It is false if one of them
+// cannot be had: its reaper ended.
+func (c *census) eachListed(r *procs.Reader, fn func(*procs.Stat)) bool {
 	var pids []int
 	for i := range c.reapers {
-		if pids, c.err = r.Children(&c.reapers[i], pids[:0]); c.err != nil {
-			return
+		var err error
+		if pids, err = r.Children(&c.reapers[i], pids[:0]); err != nil {
+			return false
 		}
 		for _, pid := range pids {
 			if st, err := r.Stat(pid); err == nil {
@@ -60,6 +117,12 @@ func (c *census) eachChild(r *procs.Reader, fn func(*procs.Stat)) {
 			}
 		}
 	}
+	return true
+}
+
+// reaps tells whether pid is one of the reapers.
+func (c *census) reaps(pid int) bool {
+	return slices.ContainsFunc(c.reapers, func(st procs.Stat) bool { return st.PID == pid })
 }
 
 // eachNewest calls fn with the processes that were started after the number since
@@ -159,7 +222,7 @@ func readMark(r *procs.Reader, pid int) mark {
 // wait for the next, which is one for all of them. So nobody gets one that began
 // before, and a hundred stops at once take a few.
 type counting struct {
-	take func(since int) *census
+	take func([]asking) *census
 	turn chan struct{} // has a token while a census is taken
 
 	mu   sync.Mutex // guards next
@@ -167,24 +230,25 @@ type counting struct {
 }
 
 type round struct {
-	since int           // the least that somebody asked for; guarded by mu until it begins
+	asked []asking      // guarded by mu until it begins
 	done  chan struct{} // closed when census is there
 	*census
 }
 
-func newCounting(take func(since int) *census) *counting {
+func newCounting(take func([]asking) *census) *counting {
 	return &counting{take: take, turn: make(chan struct{}, 1)}
 }
 
-// census returns one that began after the call.
-func (c *counting) census(since int) *census {
+// census returns one that began after the call. Whoever takes it calls a.walk before that,
+// unless it has a table.
+func (c *counting) census(a asking) *census {
 	c.mu.Lock()
 	r, first := c.next, c.next == nil
 	if first {
-		r = &round{since: since, done: make(chan struct{})}
+		r = &round{done: make(chan struct{})}
 		c.next = r
 	}
-	r.since = min(r.since, since)
+	r.asked = append(r.asked, a)
 	c.mu.Unlock()
 	if !first {
 		<-r.done
@@ -194,7 +258,7 @@ func (c *counting) census(since int) *census {
 	c.mu.Lock()
 	c.next = nil // who wants one from now on gets the next
 	c.mu.Unlock()
-	r.census = c.take(r.since)
+	r.census = c.take(r.asked)
 	<-c.turn
 	close(r.done)
 	return r.census
@@ -205,7 +269,7 @@ var counted = newCounting(takeCensus)
 
 // ancestors are this process, those above it and pid 1, by number and start.
 // Only they can ever be above it: who loses its parent gets one of its ancestors.
-func ancestors() map[int]startTime {
+var ancestors = sync.OnceValue(func() map[int]startTime {
 	var r procs.Reader
 	found := map[int]startTime{}
 	for pid := os.Getpid(); pid > 0; {
@@ -220,4 +284,4 @@ func ancestors() map[int]startTime {
 		found[1] = init.Start
 	}
 	return found
-}
+})

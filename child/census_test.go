@@ -1,6 +1,7 @@
 package child
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +14,7 @@ func TestCensusIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var taken atomic.Int32
 		goOn := make(chan struct{})
-		c := newCounting(func(int) *census {
+		c := newCounting(func([]asking) *census {
 			taken.Add(1)
 			<-goOn
 			return &census{}
@@ -23,7 +24,7 @@ func TestCensusIsShared(t *testing.T) {
 			for range n {
 				to := new(*census)
 				got = append(got, to)
-				all.Go(func() { *to = c.census(0) })
+				all.Go(func() { *to = c.census(asking{}) })
 			}
 			synctest.Wait()
 			return got
@@ -47,4 +48,23 @@ func TestCensusIsShared(t *testing.T) {
 			t.Errorf("%d taken, want 3", taken.Load())
 		}
 	})
+}
+
+// Lists are spared where all processes are read sooner.
+func TestSparesLists(t *testing.T) {
+	for _, c := range []struct {
+		asked []asking
+		want  bool
+	}{
+		{[]asking{{threads: 1}}, false},
+		{make([]asking, 1<<20), false},
+		{slices.Repeat([]asking{{threads: 1}}, 1<<20), false},
+		{[]asking{{threads: 1 << 22}}, true},
+		{slices.Repeat([]asking{{threads: 8}}, 1<<20), true},
+		{[]asking{{threads: 1}, {wide: true}}, true},
+	} {
+		if got := sparesLists(c.asked); got != c.want {
+			t.Errorf("%d, the first %+v: %v", len(c.asked), c.asked[0], got)
+		}
+	}
 }

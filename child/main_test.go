@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		proctest.Role{Name: "self", Run: self},
 		proctest.Role{Name: "reaper", Run: reaper},
 		proctest.Role{Name: "nest", Run: nest},
+		proctest.Role{Name: "threads", Run: threads},
 	)
 }
 
@@ -95,6 +96,17 @@ func nest([]string) int {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return 5
+}
+
+// threads runs a line of the shell in a child of one of its threads, and stays.
+func threads(args []string) int {
+	p, err := os.StartProcess("/bin/sh", []string{"sh", "-c", args[0]}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, os.NewFile(3, "held")}})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	_, _ = p.Wait()
+	select {}
 }
 
 // soon ends with the test's patience: nothing here waits for its end.

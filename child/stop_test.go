@@ -53,7 +53,19 @@ func TestStopLeavesNothing(t *testing.T) {
 
 // Stops that are under way at the same time look together: none may end before its
 // own tree has.
-func TestStopsAtOnceLeaveNothing(t *testing.T) {
+func TestStopsAtOnceLeaveNothing(t *testing.T) { testStopsAtOnce(t, shell) }
+
+// Roots with many threads are not asked for the children of each.
+func TestStopsOfThreadsLeaveNothing(t *testing.T) {
+	testStopsAtOnce(t, func(line string, held *os.File, _ ...string) child.Command {
+		cmd := shell(line, held)
+		cmd.Path, cmd.Args = proctest.Self(), []string{line}
+		cmd.Env = append(os.Environ(), proctest.RoleEnv("threads"))
+		return cmd
+	})
+}
+
+func testStopsAtOnce(t *testing.T, command func(line string, held *os.File, args ...string) child.Command) {
 	type tree struct {
 		name string
 		h    *holders
@@ -63,7 +75,7 @@ func TestStopsAtOnceLeaveNothing(t *testing.T) {
 	for range 3 {
 		for name, line := range strays {
 			h := newHolders(t)
-			p := spawn(t, shell(line, h.w))
+			p := spawn(t, command(line, h.w))
 			h.w.Close()
 			trees = append(trees, tree{name, h, p})
 		}

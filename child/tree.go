@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,7 +54,6 @@ type scanner struct {
 	r     procs.Reader
 	apart map[int]startTime // this process, its ancestors and pid 1: never hit
 	wide  bool              // look at all processes, as where the kernel lists no children
-	table *procs.Table      // all processes, if so
 	known known
 	doubt doubt
 	kills *kills // what a look kills, it does at once; nil if it only looks
@@ -156,20 +154,12 @@ func (s *scanner) look() error {
 	s.doubt.exec, s.doubt.end = false, false
 	s.members = s.members[:0]
 	clear(s.seen)
-	s.table = nil
 	last := sys.LastPID()
 	s.grouped = s.group()
-	if root, err := s.r.Stat(s.p.pid); !s.wide && err == nil && root.Start == s.p.start {
-		s.add(root)
-	}
-	if s.kills == nil && !s.wide {
-		s.census = counted.census(last)
-	} else {
-		s.census = &census{} // who kills hits at once
-	}
-	doubtful, err := s.orphans()
-	if err != nil {
-		return err
+	s.count(last)
+	doubtful := s.orphans()
+	if s.census.err != nil {
+		return s.census.err
 	}
 	s.recent(last)
 	for found := true; found; { // a find may tell a session, and that another
@@ -184,6 +174,38 @@ func (s *scanner) look() error {
 	return nil
 }
 
+// count takes the root and what is below it, and has a census that began after that,
+// or is of all processes.
+func (s *scanner) count(last int) {
+	a := asking{since: last, wide: s.wide}
+	var root procs.Stat
+	if st, err := s.r.Stat(s.p.pid); err == nil && st.Start == s.p.start {
+		root, a.threads = st, st.Threads
+	}
+	s.census = &census{} // what is below the root is read from its lists
+	a.walk = func() {
+		if root.PID > 0 {
+			s.add(root)
+		}
+	}
+	switch {
+	case s.kills == nil:
+		s.census = counted.census(a)
+	case s.wide:
+		s.census.readAll(&s.r)
+	default:
+		a.walk() // who kills hits at once
+	}
+	if s.census.table == nil {
+		return
+	}
+	s.members = s.members[:0]
+	clear(s.seen)
+	if root, ok := s.census.table.Get(s.p.pid); ok && root.Start == s.p.start {
+		s.add(root)
+	}
+}
+
 // recent looks at the processes that were started since the number last was given out.
 func (s *scanner) recent(last int) {
 	s.census.eachNewest(&s.r, last, func(st *procs.Stat) {
@@ -192,7 +214,7 @@ func (s *scanner) recent(last int) {
 		case s.seen[st.PID] || !s.candidate(st):
 		case s.belongs(st):
 			s.add(*st)
-		case !s.reaps(st.PPID):
+		case !s.census.reaps(st.PPID):
 			s.doubt.exec = before // it has a parent: if that is of the tree, so will it be
 		}
 	})
@@ -214,10 +236,6 @@ func (s *scanner) group() bool {
 	}
 }
 
-func (s *scanner) reaps(pid int) bool {
-	return slices.ContainsFunc(s.census.reapers, func(st procs.Stat) bool { return st.PID == pid })
-}
-
 // candidate tells whether a process may be of this tree: live, and no older
 // than its root.
 func (s *scanner) candidate(st *procs.Stat) bool {
@@ -233,11 +251,7 @@ func (s *scanner) above(st *procs.Stat) bool {
 // orphans adds those children of the reapers that belong to the tree, and
 // returns those of which it is not known yet. What was below the root when that was
 // looked at, and has lost its parent since, is seen here, which is later.
-func (s *scanner) orphans() (doubtful []procs.Stat, err error) {
-	if s.wide {
-		s.census.findReapers(&s.r)
-		return s.allOrphans()
-	}
+func (s *scanner) orphans() (doubtful []procs.Stat) {
 	s.census.eachChild(&s.r, func(st *procs.Stat) {
 		switch {
 		case !st.Alive() && s.known.dead[st.PID] != st.Start && s.known.unmarked[st.PID] != st.Start:
@@ -250,30 +264,8 @@ func (s *scanner) orphans() (doubtful []procs.Stat, err error) {
 			doubtful = append(doubtful, *st)
 		}
 	})
-	if s.census.err != nil {
-		s.wide = true
-		return s.allOrphans()
-	}
 	s.doubt.end = s.doubt.end || s.census.ended
-	return doubtful, nil
-}
-
-// allOrphans is for kernels and mounts that do not show lists of children.
-func (s *scanner) allOrphans() (doubtful []procs.Stat, err error) {
-	if s.table, err = s.r.All(); err != nil {
-		return nil, err
-	}
-	clear(s.seen)
-	s.members = s.members[:0]
-	if root, ok := s.table.Get(s.p.pid); ok && root.Start == s.p.start {
-		s.add(root)
-	}
-	s.table.Each(func(st procs.Stat) {
-		if _, shown := s.table.Get(st.PPID); (s.reaps(st.PPID) || !shown) && s.candidate(&st) {
-			doubtful = append(doubtful, st)
-		}
-	})
-	return doubtful, nil
+	return doubtful
 }
 
 // belongs tells whether st is of the tree, by all that is known so far.
@@ -331,8 +323,8 @@ func (s *scanner) add(st procs.Stat) {
 
 // below takes the children of parent.
 func (s *scanner) below(parent procs.Stat) {
-	if s.table != nil {
-		for _, st := range s.table.Children(parent.PID) {
+	if s.census.table != nil {
+		for _, st := range s.census.table.Children(parent.PID) {
 			s.take(st)
 		}
 		return

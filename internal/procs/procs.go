@@ -215,6 +215,21 @@ func (t *Table) Each(fn func(Stat)) {
 	}
 }
 
+// EachOrphan calls fn with every live process whose parent reaps what others have
+// left, or is not there, or had ended: the table is read process by process, and
+// some children before their parents.
+func (t *Table) EachOrphan(reaps func(pid int) bool, fn func(*Stat)) {
+	for i := range t.stats {
+		st := &t.stats[i]
+		if !st.Alive() {
+			continue
+		}
+		if parent, ok := t.Get(st.PPID); !ok || !parent.Alive() || reaps(st.PPID) {
+			fn(st)
+		}
+	}
+}
+
 // Tree lists root and all below it, parents before children.
 func (t *Table) Tree(root Stat) []Stat { return t.tree(nil, root) }
 

@@ -279,3 +279,28 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+// A table is not of one moment: whose parent had ended when it was read may have lost it.
+func TestEachOrphan(t *testing.T) {
+	table := Table{stats: []Stat{
+		{PID: 1, State: 'S'},
+		{PID: 9, PPID: 1, State: 'S'},
+		{PID: 20, PPID: 9, State: 'S'},
+		{PID: 10, PPID: 9, State: 'Z', Threads: 1},
+		{PID: 30, PPID: 10, State: 'S'},
+		{PID: 11, PPID: 9, State: 'Z', Threads: 2},
+		{PID: 31, PPID: 11, State: 'S'},
+		{PID: 12, PPID: 9, State: 'S'},
+		{PID: 32, PPID: 12, State: 'S'},
+		{PID: 33, PPID: 12, State: 'Z', Threads: 1},
+		{PID: 40, PPID: 39, State: 'S'},
+		{PID: 41, PPID: 39, State: 'Z', Threads: 1},
+	}}
+	table.sort()
+	var got []int
+	table.EachOrphan(func(pid int) bool { return pid == 1 }, func(s *Stat) { got = append(got, s.PID) })
+	slices.Sort(got)
+	if want := []int{1, 9, 30, 40}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

@@ -174,6 +174,20 @@ func TestLastPIDMovesWithForks(t *testing.T) {
 	}
 }
 
+func TestProcessesCountsThem(t *testing.T) {
+	listed, counted := 0, 0
+	for range 100 { // others come and go
+		listed = 0
+		if err := ReadProcDir([]byte("/proc\x00"), func(int, uint64) { listed++ }); err != nil {
+			t.Fatal(err)
+		}
+		if counted = Processes(); counted >= listed {
+			return
+		}
+	}
+	t.Errorf("%d, and %d are listed", counted, listed)
+}
+
 func TestNumbersSkipsWords(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"12", "x1", "3x", "7", "self"} {

@@ -47,6 +47,7 @@ func FDOpen(int) bool                              { return false }
 func ReadProc([]byte, []byte) (int, error)         { return 0, ErrUnsupported }
 func ReadProcDir([]byte, func(int, uint64)) error  { return ErrUnsupported }
 func LastPID() int                                 { return 0 }
+func Processes() int                               { return 0 }
 func GroupEmpty(int) bool                          { return true }
 
 func ChildPipe(string, bool) (ours, theirs *os.File, err error) { return nil, nil, ErrUnsupported }
