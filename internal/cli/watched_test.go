@@ -10,8 +10,11 @@ import (
 	"github.com/tendproc/tend/child"
 )
 
-// A program that is interrupted may put its things in order, as git its locks.
+// A program that is interrupted may put its things in order, as git its locks, also
+// where a shell waits for it.
 func TestInterruptedProgramIsAsked(t *testing.T) {
+	// What it waits for is asked first, and does not hear.
+	const program = `sh -c 'trap "" TERM; sleep 1000 & trap "echo in order; kill -9 $!; exit" TERM; echo ready; wait'; :`
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +25,7 @@ func TestInterruptedProgramIsAsked(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		c := &command{}
-		ended <- c.watched(ctx, child.Command{Path: "sh", Args: []string{"-c", "trap 'echo in order; exit' TERM; echo ready; sleep 1000 & wait"}, Env: os.Environ()}, w)
+		ended <- c.watched(ctx, child.Command{Path: "sh", Args: []string{"-c", program}, Env: os.Environ()}, w)
 		w.Close()
 	}()
 	var lines []string

@@ -278,13 +278,18 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%.20s: %v allocations", c.text, got)
 		}
 	}
-	var v, w list
-	if err := errors.Join(Decode(long, &v), Decode(short, &w)); err != nil {
+	half := []byte(`{"texts":["` + strings.Repeat("a", 5000) + `","` + strings.Repeat("b", 5000) + `"]}`)
+	var v, w, x list
+	if err := errors.Join(Decode(long, &v), Decode(short, &w), Decode(half, &x)); err != nil {
 		t.Fatal(err)
 	}
 	clear(short)
+	clear(half)
 	if v.Data != strings.Repeat("y", 10_000) || w.Texts[0] != "short" || w.Texts[999] != "short" {
 		t.Errorf("%.20q, %q", v.Data, w.Texts)
+	}
+	if x.Texts[0] != strings.Repeat("a", 5000) || x.Texts[1] != strings.Repeat("b", 5000) {
+		t.Errorf("a string that is not most of a text shares its memory: %.20q", x.Texts)
 	}
 }
 
