@@ -25,5 +25,12 @@ kinds.counts = () => {
   };
   return http.createServer((req, res) => res.end(JSON.stringify(said)));
 };
+// Has the primary lend it a socket for each request, and says when that was the last.
+kinds.binds = () => http.createServer((req, res) => {
+  const socket = require('dgram').createSocket('udp4');
+  const end = () => { res.end(); if (--kinds.left === 0) process.send('the last'); };
+  socket.bind(0, '127.0.0.1', () => setImmediate(() => socket.close(end)));
+});
+kinds.left = 200;
 if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
 else kinds[process.env.KIND]().listen(+process.env.PORT, '127.0.0.1');
