@@ -130,7 +130,7 @@ func TestNodeStickySessions(t *testing.T) {
 				if n := got.Ends["transport close"]; n < 12 || len(got.Ends) != 1 {
 					t.Errorf("%+v: each session is told to end when its worker goes", got)
 				}
-				if len(got.Pids) < 4 {
+				if kind.scheduler == RoundRobin && len(got.Pids) < 4 { // else the kernel chooses
 					t.Errorf("only %d workers had sessions", len(got.Pids))
 				}
 			})
