@@ -6,7 +6,7 @@ var re = regexp.MustCompile
 
 // accepted are the differences that are meant. The page is made of them.
 var accepted = []difference{
-	{"the agent", nil, re(`^((list|gone) \d+\.pm2_env\.|data )(axm_actions|axm_monitor|axm_options|axm_dynamic|node_version)`), "PM2's agent tells metrics by itself, from some seconds after the start on; tend asks for them when the list is asked for. It offers no actions of its own (`km:heapdump`…); `axm_options` has the names that scripts count."},
+	{"the agent", nil, re(`^((list|gone) \d+\.pm2_env\.|data )(axm_actions|axm_monitor|axm_options|axm_dynamic|node_version)`), "PM2's agent tells metrics every second; tend's file tells them a second after the app did something, and nothing while it does nothing. `HTTP` is requests a minute, as its unit says, where PM2 has those a second. It offers no actions of its own (`km:heapdump`…); `axm_options` has the names that scripts count."},
 	{"`PM2_INTERACTOR_PROCESSING`, `PM2_PROGRAMMATIC`", nil, re(`PM2_INTERACTOR_PROCESSING|PM2_PROGRAMMATIC`), "PM2 leaves these variables in the environment of what is started by the command that also started its daemon, or by `set`. They mean nothing."},
 	{"`prev_restart_delay`, `_tree_pids`", nil, re(`(prev_restart_delay|_tree_pids)`), "PM2's own bookkeeping, which it leaves in the record."},
 	{"`unstable_restarts`", nil, re(`unstable_restarts`), "PM2 counts a stop soon after a start as an unstable restart, and forgets the count when it gives an app up; tend counts short lives."},
