@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,54 +91,6 @@ func TestNodeDrainsUnnoticed(t *testing.T) {
 					}
 				}
 			})
-		}
-	})
-}
-
-// A worker with the preload answers a connection once, and a handle that is none as ever.
-func TestNodeAnswersOnce(t *testing.T) {
-	eachNode(t, func(t *testing.T, node string) {
-		k := newKeeping(t, node, "counts", RoundRobin)
-		id := k.worker()
-		k.ev.of(id, WorkerDrains)
-		ask := func() (said struct{ Handles, Connections int }) {
-			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(fmt.Sprintf("http://127.0.0.1:%d/", k.port))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			if err := json.NewDecoder(resp.Body).Decode(&said); err != nil {
-				t.Fatal(err)
-			}
-			return said
-		}
-		before := ask()
-		for range 20 {
-			ask()
-		}
-		after := ask()
-		if after.Connections != before.Connections+21 || after.Handles != before.Handles {
-			t.Errorf("it said %+v, and then %+v after 21 connections", before, after)
-		}
-	})
-}
-
-// Sockets that are lent while connections come are acknowledged, and nothing else is.
-func TestNodeAnswersOnceAmongHandles(t *testing.T) {
-	eachNode(t, func(t *testing.T, node string) {
-		k := newKeeping(t, node, "binds", RoundRobin)
-		id := k.worker()
-		k.ev.of(id, WorkerDrains)
-		r, err := loadgen.Run(t.Context(), loadgen.Options{URL: fmt.Sprintf("http://127.0.0.1:%d/", k.port), Clients: 8, Requests: 200, Timeout: patience})
-		if err != nil || r.Failed() > 0 {
-			t.Fatalf("%v, %v", &r, err)
-		}
-		k.message(id, "the last") // behind all that it says of sockets and connections
-		var left []sent
-		k.p.post(func(d *dispatcher) { g := &d.workers[id].sent; left = slices.Clone(g.entries[g.head:]) })
-		waitFor(t, k.p)
-		if len(left) > 0 {
-			t.Errorf("the primary waits for answers to %+v", left)
 		}
 	})
 }

@@ -2,7 +2,7 @@
 // without a client noticing. It does nothing until the primary says so.
 //
 //   worker  ── {cmd:"NODE_TEND",act:"hello"} ──────────▶ primary   it can drain
-//   primary ── {cmd:"NODE_TEND",act:"brief"} ──────────▶ worker    one answer to a connection is enough
+//   primary ── {cmd:"NODE_TEND",act:"brief"} ──────────▶ worker    be short about connections: see brief
 //   primary ── {cmd:"NODE_TEND",act:"drain",timeout} ──▶ worker    take no new connection, finish the old
 //   worker  ── {cmd:"NODE_TEND",act:"drained"} ────────▶ primary   none is left
 //   primary ── {cmd:"NODE_TEND",act:"ping"} ───────────▶ worker    does your event loop turn?
@@ -29,6 +29,7 @@ function install(cluster) {
   const sessions = new Set(); // of HTTP/2
   let draining = false;
   let told = false;
+  let short = false;
   const sticky = process.env.TEND_STICKY ? stick(cluster, process.env.TEND_STICKY, () => { if (draining) look(); }) : null;
   delete process.env.TEND_STICKY;
   const worn = +process.env.TEND_WORN || 0;
@@ -39,15 +40,30 @@ function install(cluster) {
   const keep = (set, item) => { set.add(item); item.once('close', () => set.delete(item)); };
 
   const getServer = cluster._getServer;
-  cluster._getServer = function (server, address, ...rest) {
-    if (server instanceof net.Server && !servers.has(server)) {
+  cluster._getServer = function (server, address, listening) {
+    if (!(server instanceof net.Server)) return getServer.apply(this, arguments);
+    if (!servers.has(server)) {
       servers.add(server);
       server.on('session', (session) => { keep(sessions, session); if (draining) leave(session); });
       server.on('secureConnection', (stream) => keep(streams, stream));
       if (sticky) sticky.serve(server, address);
     }
-    return getServer.call(this, server, address, ...rest);
+    return getServer.call(this, server, address, function (err, handle) {
+      if (handle && word.key !== undefined) enlist(server, handle, JSON.stringify(word.key));
+      return listening.apply(this, arguments);
+    });
   };
+  const open = new Map(); // servers and their handles, by the JSON of the primary's key
+  let word = {}; // of the primary, that Node is at
+  process.prependListener('internalMessage', (message) => { word = message || {}; });
+  function enlist(server, handle, key) {
+    const { close } = handle;
+    open.set(key, { server, handle });
+    handle.close = function () {
+      open.delete(key);
+      return close.apply(this, arguments);
+    };
+  }
   dc.subscribe('net.server.socket', ({ socket }) => {
     sockets.add(socket);
     if (worn > 0 && ++taken % worn === 0) say({ act: 'worn' });
@@ -100,14 +116,17 @@ function install(cluster) {
     if (!message || message.cmd !== 'NODE_TEND') return;
     if (message.act === 'drain') drain(message.timeout);
     if (message.act === 'ping') say({ act: 'pong' });
-    if (message.act === 'brief') answerOnce();
+    if (message.act === 'brief' && !short) short = true, brief(open);
   });
   say({ act: 'hello' });
 }
 
 // Node answers a connection twice: that it has the handle, and then that it accepts it. The
 // second says the first; without it each connection is a message and a system call cheaper.
-function answerOnce() {
+// And Node hands it to itself twice as an event, each time a turn later. What is a connection
+// for an open server and nothing else goes to the server at once, where Node keeps what that
+// needs where it always did and the program does not listen for those events.
+function brief(open) {
   const send = process._send;
   if (typeof send !== 'function') return;
   let connection = false; // is what the handle under way is
@@ -117,6 +136,23 @@ function answerOnce() {
   process._send = function (message, handle, options, callback) {
     if (connection && message && message.cmd === 'NODE_HANDLE_ACK') return connection = false, true;
     return send.call(this, message, handle, options, callback);
+  };
+
+  const name = Object.getOwnPropertySymbols(process).find((symbol) => symbol.description === 'kChannelHandle');
+  const channel = process[name];
+  const onread = channel && channel.onread;
+  if (typeof onread !== 'function') return;
+  const line = /^{"cmd":"NODE_HANDLE","type":"net\.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":(.*),"seq":(\d+)}}\n$/;
+  const ours = process.listenerCount('internalMessage');
+  channel.onread = function (chunk) {
+    const handle = channel.pendingHandle;
+    const found = handle && chunk && !channel.buffering && process.connected && line.exec(Buffer.from(chunk).latin1Slice());
+    const at = found && open.get(found[1]);
+    if (!at || at.server._handle !== at.handle || at.server.maxConnections != null ||
+      process.listenerCount('internalMessage') !== ours) return onread.apply(this, arguments);
+    channel.pendingHandle = null;
+    process._send({ cmd: 'NODE_CLUSTER', ack: Number(found[2]), accepted: true, seq: 0 }, null, true);
+    at.handle.onconnection(0, handle);
   };
 }
 

@@ -31,6 +31,18 @@ kinds.binds = () => http.createServer((req, res) => {
   const end = () => { res.end(); if (--kinds.left === 0) process.send('the last'); };
   socket.bind(0, '127.0.0.1', () => setImmediate(() => socket.close(end)));
 });
+// Says whether a connection came to it by way of Node's events, and sets what its path asks for.
+kinds.ways = () => {
+  Error.stackTraceLimit = 100;
+  const hears = () => {};
+  const server = http.createServer((req, res) => {
+    server.maxConnections = req.url === '/limit' ? 1000 : undefined;
+    if (req.url === '/listener') process.on('internalMessage', hears);
+    else process.off('internalMessage', hears);
+    res.end(req.socket.stack.includes('onInternalMessage') ? 'by Node' : 'at once');
+  });
+  return server.on('connection', (socket) => { socket.stack = new Error().stack; });
+};
 kinds.left = 200;
 if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
 else kinds[process.env.KIND]().listen(+process.env.PORT, '127.0.0.1');

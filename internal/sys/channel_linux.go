@@ -63,9 +63,10 @@ func RecvInto(fd int, buf []byte) (n int, passed []int, err error) {
 	return n, passed, err
 }
 
+// recvmsg has MSG_DONTWAIT in flags: a call that never blocks the runtime need not know of.
 func recvmsg(fd int, msg *unix.Msghdr, flags int) (int, error) {
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)), uintptr(flags))
+		n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)), uintptr(flags))
 		if errno == unix.EINTR {
 			continue
 		}
@@ -129,7 +130,7 @@ func SendInto(fd int, buf []byte, pass int) (int, error) {
 		msg.SetControllen(unix.CmsgSpace(4))
 	}
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		if errno == unix.EINTR {
 			continue
 		}
