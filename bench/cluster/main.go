@@ -31,6 +31,7 @@ var (
 	clients = flag.Int("clients", 64, "concurrent clients")
 	warm    = flag.Int("warm", 12000, "requests to each variant before the first round")
 	keep    = flag.Bool("keepalive", false, "keep connections")
+	apart   = flag.Bool("apart", false, "give the clients one half of the processors and the servers the other")
 )
 
 func main() { rig.Main(bench) }
@@ -54,6 +55,11 @@ func bench(ctx context.Context) (err error) {
 	defer os.RemoveAll(dir)
 	var s stand
 	defer func() { err = errors.Join(err, s.close()) }()
+	if *apart {
+		if s.processors, err = part(ctx); err != nil {
+			return err
+		}
+	}
 	if err := s.open(ctx, dir); err != nil {
 		return err
 	}
@@ -146,6 +152,8 @@ type stand struct {
 	variants []*variant
 	guards   []*rig.Guard
 	node     []*exec.Cmd
+
+	processors string // of the servers, as taskset(1) wants it; empty for all
 }
 
 func (s *stand) open(ctx context.Context, dir string) error {
@@ -178,7 +186,7 @@ func (s *stand) openNode(ctx context.Context, policy string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "node", "bench/cluster/app/primary.js")
+	cmd := s.place(exec.CommandContext(ctx, "node", "bench/cluster/app/primary.js"))
 	cmd.Env = append(os.Environ(), "NODE_CLUSTER_SCHED_POLICY="+policy, "PORT="+strconv.Itoa(port))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -194,7 +202,7 @@ func (s *stand) openGuard(ctx context.Context, g *rig.Guard, name string, flags 
 	if err != nil {
 		return err
 	}
-	cmd := g.Command(ctx, append([]string{"start", "bench/cluster/app/app.js", "-i", "2", "--name", strconv.Itoa(port), "-f"}, flags...)...)
+	cmd := s.place(g.Command(ctx, append([]string{"start", "bench/cluster/app/app.js", "-i", "2", "--name", strconv.Itoa(port), "-f"}, flags...)...))
 	cmd.Env = append(cmd.Env, "PORT="+strconv.Itoa(port))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, out)
@@ -220,8 +228,12 @@ func (s *stand) close() (err error) {
 
 func (s *stand) print() {
 	base := s.variants[0]
-	fmt.Printf("\n2 workers, %d clients, %d rounds of %v; × is against %s within each round: median [min–max]\n\n",
+	fmt.Printf("\n2 workers, %d clients, %d rounds of %v; × is against %s within each round: median [min–max]\n",
 		*clients, *rounds, *length, base.name)
+	if *apart {
+		fmt.Printf("servers on processors %s, clients on the others\n", s.processors)
+	}
+	fmt.Println()
 	fmt.Printf("| %-14s | %6s | %-20s | %7s | %-20s | %12s | %-20s | %12s | %6s |\n", "variant", "conn/s", "×", "p99 ms", "×",
 		"primary s/100k", "×", "workers s/100k", "failed")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|")
