@@ -14,6 +14,7 @@
 // With a folder in TEND_STICKY it also keeps sessions of Engine.IO, which carries Socket.IO,
 // at the worker that has them: see stick.
 'use strict';
+const { Buffer } = require('buffer');
 try {
   const cluster = require('cluster');
   // The program's own children inherit the flag that loads this file: they are no workers of ours.
