@@ -65,8 +65,10 @@ func TestNodeAnswersOnceAmongHandles(t *testing.T) {
 // program has a say on the way.
 func TestNodeTakesAtOnce(t *testing.T) {
 	requests := []struct{ set, came string }{ // what it asks the program to set, and how it came itself
-		{"limit", "at once"}, {"nothing", "by Node"},
-		{"listener", "at once"}, {"nothing", "by Node"},
+		{"limit", "at once"},
+		{"nothing", "by Node"},
+		{"listener", "at once"},
+		{"nothing", "by Node"},
 		{"nothing", "at once"},
 	}
 	eachNode(t, func(t *testing.T, node string) {
