@@ -72,8 +72,9 @@ func (p *pipes) release() {
 var starts = make(chan struct{}, maxStarts)
 
 // maxStarts is how many processes are started at the same time. Each start holds a
-// thread until the program runs, which Go then keeps: 100 would be two megabytes.
-const maxStarts = 16
+// thread until the program runs, which Go then keeps: 100 would be two megabytes, and
+// more than eight save no time.
+const maxStarts = 8
 
 // startPatience is how long a start waits for others at most: a program on a file system
 // that does not answer holds up nobody else.
