@@ -36,7 +36,7 @@ type App struct {
 	NoLogs            bool           `json:"no_logs,omitempty"`             // the log files have names, and nothing goes there
 
 	Cwd string            `json:"cwd"`
-	Env map[string]string `json:"env"` // the whole environment: the caller's with the app's own over it
+	Env map[string]string `json:"env"` // the whole environment: the caller's with the app's own over it; several apps may have one map, which nobody changes
 	UID *int              `json:"uid,omitempty"`
 	GID *int              `json:"gid,omitempty"`
 

@@ -154,6 +154,7 @@ func (l *loop) publish(sl *slot, ev event.Event) {
 
 // create makes a new stopped instance of a.
 func (l *loop) create(a spec.App) *slot {
+	a.Env = l.common(a.Env)
 	sl := &slot{
 		id: l.nextID, index: l.freeIndex(a.Name, nil), spec: a, created: time.Now(),
 		state: lifecycle.State{Seed: rand.Uint64()}, listening: map[uint64][]string{},
@@ -165,6 +166,17 @@ func (l *loop) create(a spec.App) *slot {
 	sl.view = sl.look()
 	l.publish(sl, event.Event{Type: event.Created})
 	return sl
+}
+
+// common returns env, or that of the last instance where it is equal: most come from
+// one shell, and their environment is most of what an app takes.
+func (l *loop) common(env map[string]string) map[string]string {
+	if n := len(l.order); n > 0 {
+		if last := l.slots[l.order[n-1]].spec.Env; maps.Equal(env, last) {
+			return last
+		}
+	}
+	return env
 }
 
 // forget drops a deleted slot.
@@ -364,6 +376,7 @@ func (l *loop) specs(ids []int) map[int]spec.App {
 // respec gives a slot another declaration, for its next life.
 func (l *loop) respec(sl *slot, a spec.App) {
 	renamed, old := a.Name != sl.spec.Name, sl.spec.Name
+	a.Env = l.common(a.Env)
 	sl.spec = a
 	sl.specKept = false
 	if renamed {

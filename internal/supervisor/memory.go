@@ -186,6 +186,7 @@ func (l *loop) restoreSlots(found map[string]json.RawMessage) (resume []int) {
 			l.o.Log("instance %d cannot be restored: %v", id, err)
 			continue
 		}
+		decl.Spec.Env = l.common(decl.Spec.Env)
 		sl := &slot{
 			id: id, index: rec.Index, created: rec.CreatedAt, state: rec.State, lastExit: rec.LastExit,
 			spec: decl.Spec, next: decl.Next, nextGen: decl.NextGen, specKept: true, kept: text,
