@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -185,11 +186,15 @@ func TestWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := Caller{Cwd: "/srv", Env: []string{"PATH=/bin", "A=9", "NEW=1"}}
+	before := maps.Clone(base.Env) // which other apps may have, too
 	with := func(o Options) App {
 		t.Helper()
 		a, err := base.With(m, o, later)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, base.Env); diff != "" {
+			t.Fatalf("%+v: the app that was has another environment:\n%s", o, diff)
 		}
 		return a
 	}
@@ -205,6 +210,13 @@ func TestWith(t *testing.T) {
 	if a := with(Options{Name: ptr("site")}); a.Name != "site" || a.OutFile != base.OutFile {
 		t.Errorf("rename: %s, %s", a.Name, a.OutFile)
 	}
+	if a := with(Options{Interpreter: ptr("python3"), Env: map[string]string{"B": "2"}}); a.Env["PYTHONUNBUFFERED"] != "1" || a.Env["B"] != "2" {
+		t.Errorf("python3: %v", a.Env)
+	}
+	if a := with(Options{UID: ptr("ann"), Cwd: ptr("/srv"), FilterEnv: &[]string{"A"}, UpdateEnv: true}); a.Env["PWD"] != "/srv" || a.KeepEnv(base).Env["PWD"] != "/srv" {
+		t.Errorf("as ann: %v", a.Env)
+	}
+	with(Options{})
 	if a := with(Options{Interpreter: ptr("ruby")}); a.Mode != Fork || a.StopSignal != "SIGTERM" || a.Scheduler != "" {
 		t.Errorf("ruby: %s %s %s", a.Mode, a.StopSignal, a.Scheduler)
 	}
