@@ -121,7 +121,7 @@ func openFault(path string, err error) error {
 	}
 	return &fault.Error{
 		Code: code, Op: "open log", Message: "cannot write to " + path, Err: err,
-		Remedy: "give another path with --output and --error, or make the folder writable",
+		Remedy: "Give another path with --output and --error, or make the folder writable.",
 	}
 }
 

@@ -258,6 +258,6 @@ func (l *life) sent() error {
 	}
 	return &fault.Error{
 		Code: fault.Timeout, Op: "send to " + l.spawn.App.Name, Message: "the process does not read its channel",
-		Remedy: "the message may still come to it; restart the process to be sure that it does not",
+		Remedy: "The message may still come to it; restart the process to be sure that it does not.",
 	}
 }

@@ -229,7 +229,7 @@ func identity(app spec.App) (*child.Credential, *user.User, error) {
 	if gid < 0 {
 		return nil, nil, &fault.Error{
 			Code: fault.Invalid, Op: "spawn " + app.Name, Field: "--uid", Message: "no user has the number " + strconv.Itoa(uid),
-			Remedy: "give its group as well, with --gid",
+			Remedy: "Give its group as well, with --gid.",
 		}
 	}
 	if app.UID == nil {

@@ -270,7 +270,7 @@ func (l *life) writeLine(line string) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &fault.Error{
 			Code: fault.Timeout, Op: op, Message: "the process does not read its standard input",
-			Remedy: "a part of the line may have been taken; restart the process before trying again",
+			Remedy: "A part of the line may have been taken; restart the process before trying again.",
 		}
 	case errors.Is(err, syscall.EPIPE):
 		return &fault.Error{Code: fault.NotRunning, Op: op, Message: "the process has closed its standard input"}

@@ -315,16 +315,16 @@ func startFault(app spec.App, err error) error {
 	}
 	switch e.Fault {
 	case child.BadProgram:
-		f.Field, f.Remedy = "script", "check that it is there, executable, and for this kind of machine"
+		f.Field, f.Remedy = "script", "Check that it is there, executable, and for this kind of machine."
 		if app.Interpreter != "" {
-			f.Field, f.Remedy = "--interpreter", "install it again, or name another with --interpreter"
+			f.Field, f.Remedy = "--interpreter", "Install it again, or name another with --interpreter."
 		}
 	case child.BadDir:
-		f.Field, f.Remedy = "--cwd", "make the folder, or name another with --cwd"
+		f.Field, f.Remedy = "--cwd", "Make the folder, or name another with --cwd."
 	case child.BadCredential:
-		f.Field, f.Remedy = "--uid", "run tend as root to start processes as another user"
+		f.Field, f.Remedy = "--uid", "Run tend as root to start processes as another user."
 	case child.BadArguments:
-		f.Code, f.Remedy = fault.Invalid, "give it fewer arguments and a smaller environment"
+		f.Code, f.Remedy = fault.Invalid, "Give it fewer arguments and a smaller environment."
 	case child.BadStdio:
 		f.Code = fault.Internal
 	case child.BadSystem: // handled above
@@ -340,11 +340,11 @@ func systemFault(app spec.App, err error) error {
 	f := &fault.Error{Code: fault.StartFailed, Op: "spawn " + app.Name, Message: "the system refused", Err: err}
 	switch {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		f.Message, f.Remedy = "too many open files", "raise the limit on open files (ulimit -n) of tend and kill it once"
+		f.Message, f.Remedy = "too many open files", "Raise the limit on open files (ulimit -n), then: tend kill"
 	case errors.Is(err, syscall.EAGAIN):
-		f.Message, f.Remedy = "too many processes", "raise the limit on processes (ulimit -u, TasksMax, pids.max)"
+		f.Message, f.Remedy = "too many processes", "Raise the limit on processes (ulimit -u, TasksMax, pids.max)."
 	case errors.Is(err, syscall.ENOMEM):
-		f.Message, f.Remedy = "out of memory", "stop something else, or give the machine more memory"
+		f.Message, f.Remedy = "out of memory", "Stop something else, or give the machine more memory."
 	}
 	return f
 }

@@ -171,6 +171,9 @@ func (c *coming) fault(op string, sl *slot) error {
 		Code: fault.StartFailed, Op: op + " " + sl.label(), Message: c.failure.Reason,
 		Remedy: "See the whole output: tend logs " + itoa(sl.id),
 	}
+	if p := sl.state.Phase; !c.alive && (p == lifecycle.Backoff || p == lifecycle.Starting) {
+		f.Remedy += ". It is started again until you stop it: tend stop " + sl.spec.Name
+	}
 	if sl.last.gen != c.failure.Gen {
 		return f
 	}
