@@ -19,7 +19,7 @@ type dialect struct {
 	marks    marks
 	prepare  func(args []string, fs *pflag.FlagSet) []string // before the flags are parsed
 	reword   func(e *fault.Error) *fault.Error               // an error that is about to be printed
-	misused  func(err error) error                           // what the flag parser says, in our words
+	misused  func(verb string, err error) error              // what the flag parser says of a verb's flags, in our words
 	bare     func(c *command, cmd *cobra.Command) error      // no verb
 	unknown  func(c *command, word string) error             // a verb there is not
 	overview func() string

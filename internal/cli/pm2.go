@@ -96,8 +96,8 @@ func rewordPM2(e *fault.Error) *fault.Error {
 }
 
 // misusedPM2 is what a command line that cannot be parsed gets.
-func misusedPM2(err error) error {
-	e := &fault.Error{Code: fault.Invalid, Message: err.Error(), Remedy: "pm2 COMMAND -h lists the options."}
+func misusedPM2(verb string, err error) error {
+	e := &fault.Error{Code: fault.Invalid, Message: err.Error(), Remedy: "pm2 " + verb + " -h lists the options."}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		name := "--" + unknown.GetSpecifiedName()
 		if unknown.GetSpecifiedShortnames() != "" {

@@ -240,7 +240,13 @@ func (c *command) root(args []string) *cobra.Command {
 	root.SetGlobalNormalizationFunc(normal)
 	defineFlags(root.PersistentFlags(), c.dialect.flags)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { c.help(cmd) })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return c.dialect.misused(err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		verb := "COMMAND"
+		if cmd != root {
+			verb = cmd.Name()
+		}
+		return c.dialect.misused(verb, err)
+	})
 	for _, list := range c.dialect.verbs {
 		for i := range list {
 			if v := &list[i]; v.in(args) {
@@ -320,8 +326,8 @@ func unknownVerb(word string) error {
 }
 
 // flagFault puts the parser's errors into our words.
-func flagFault(err error) error {
-	e := &fault.Error{Code: fault.Invalid, Message: err.Error(), Remedy: "tend help COMMAND lists the flags."}
+func flagFault(verb string, err error) error {
+	e := &fault.Error{Code: fault.Invalid, Message: err.Error(), Remedy: "tend help " + verb + " lists the flags."}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		name := unknown.GetSpecifiedName()
 		short := unknown.GetSpecifiedShortnames() != ""

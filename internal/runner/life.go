@@ -28,7 +28,7 @@ const (
 	// the tree still holds.
 	drainTime = time.Second
 
-	tailLines = 20 // how many last lines a report carries
+	tailLines = 30 // how many last lines a report carries: what Node says of a port in use has 26
 )
 
 // life is one process from its spawn to the end of its tree.

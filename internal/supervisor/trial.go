@@ -87,7 +87,7 @@ func (l *loop) failTrial(r *roll) {
 		if sl := l.slots[s.ID]; sl != nil && s.Stage == lifecycle.Rejecting && s.Failed > 0 && s.Trouble == r.core.Reason {
 			r.err = &fault.Error{
 				Code: fault.StartFailed, Op: r.w.op + " " + sl.label(), Message: "on trial: " + r.core.Reason + ", and stays",
-				Remedy: "See the whole output: tend logs " + itoa(sl.id),
+				Remedy: "See more of its output: tend logs " + itoa(sl.id) + " --lines 200",
 			}
 			r.w.tail = &runner.Key{ID: s.ID, Gen: r.turns[s.ID].New}
 			return

@@ -10,7 +10,7 @@ import (
 )
 
 // tailLines is how many last lines of a process explain why it did not come up.
-const tailLines = 20
+const tailLines = 30
 
 // wait is a command that is not complete yet. The loop writes it until done is
 // closed, then whoever gave the command reads it.
@@ -169,7 +169,7 @@ func (c *coming) stayed(life *lifecycle.Life) bool {
 func (c *coming) fault(op string, sl *slot) error {
 	f := &fault.Error{
 		Code: fault.StartFailed, Op: op + " " + sl.label(), Message: c.failure.Reason,
-		Remedy: "See the whole output: tend logs " + itoa(sl.id),
+		Remedy: "See more of its output: tend logs " + itoa(sl.id) + " --lines 200",
 	}
 	if p := sl.state.Phase; !c.alive && (p == lifecycle.Backoff || p == lifecycle.Starting) {
 		f.Remedy += ". It is started again until you stop it: tend stop " + sl.spec.Name
