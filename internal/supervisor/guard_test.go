@@ -60,8 +60,14 @@ func TestStartFailsWithTheLastWords(t *testing.T) {
 		if strings.Join(f.Log, "\n") != "Error: EADDRINUSE" {
 			t.Errorf("log %q", f.Log)
 		}
-		if n := len(b.ids()); n != 2 {
-			t.Errorf("%d instances, want both kept", n)
+		if n := len(b.ids()); n != 2 || !strings.HasSuffix(f.Remedy, "It is started again until you stop it: tend stop web") {
+			t.Errorf("%d instances, want both kept; remedy %q", n, f.Remedy)
+		}
+		once := program{online: 40 * ms, exits: 60 * ms, code: 1, lingers: 5 * ms}
+		b.always("once", once)
+		_, err = b.sup.Start(b.ctx, request("once", 1, func(o *spec.Options) { o.Autorestart = ptr(false) }))
+		if f := wantFault(t, err, fault.StartFailed, "exited with code 1"); strings.Contains(f.Remedy, "again") {
+			t.Errorf("of one that is not started again: %q", f.Remedy)
 		}
 	})
 }
