@@ -305,9 +305,23 @@ func (f *file) headLocked(p *Pipe) (head []byte) {
 		head = append(head, '\n')
 	}
 	if f.failed != nil && f.lost > 0 {
-		head = fmt.Appendf(head, "tend: %d lines lost here: %v\n", f.lost, cause(f.failed))
+		head = append(append(head, f.lossLocked()...), '\n')
 	}
 	return head
+}
+
+func (f *file) lossLocked() string {
+	return fmt.Sprintf("tend: %d lines lost here: %v", f.lost, cause(f.failed))
+}
+
+// loss is the note that the file will get, empty while lines reach it.
+func (f *file) loss() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed == nil || f.lost == 0 {
+		return ""
+	}
+	return f.lossLocked()
 }
 
 // failLocked counts text as lost. It returns err only at the start of an outage.

@@ -129,8 +129,24 @@ func (s *Store) readBack(ctx context.Context, req Request, sizes map[string]int6
 		if err != nil {
 			return err
 		}
+		if line.Text = s.loss(path); line.Text != "" {
+			if err := fn(line); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// loss is what stands at the end of a file that cannot be written now.
+func (s *Store) loss(path string) string {
+	s.mu.Lock()
+	f := s.files[path]
+	s.mu.Unlock()
+	if f == nil {
+		return ""
+	}
+	return f.loss()
 }
 
 // readTail calls fn with the last n lines of the first end bytes of the file,

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,12 +327,16 @@ func TestAFolderThatCannotComeBackLosesLinesAndSaysSo(t *testing.T) {
 	s := newStore(t, errs.add)
 	dir := filepath.Join(t.TempDir(), "logs")
 	path := filepath.Join(dir, "x.log")
-	p := pipe(t, open(t, s, Target{App: "a", Name: "out", Path: path}), nil)
+	target := Target{App: "a", Name: "out", Path: path}
+	p := pipe(t, open(t, s, target), nil)
 	os.RemoveAll(dir)
 	os.WriteFile(dir, nil, 0o600) // a file where the folder was
 	write(t, p, lines(10))
 	eventually(t, "the error is told", func() bool { return len(errs.all()) == 1 })
 	os.Remove(dir)
+	eventually(t, "who asks for the lines is told", func() bool {
+		return slices.Equal(texts(collect(t, s, Request{Targets: []Target{target}, Lines: 1}, nil)), []string{"tend: 10 lines lost here: not a directory"})
+	})
 	write(t, p, "back\n")
 	finish(t, p)
 	if got, want := content(t, path), "tend: 10 lines lost here: not a directory\nback\n"; got != want {
