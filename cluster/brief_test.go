@@ -61,13 +61,17 @@ func TestNodeAnswersOnceAmongHandles(t *testing.T) {
 	})
 }
 
-// A connection goes from the channel to the server at once, where neither Node nor the
-// program has a say on the way.
+// A connection goes from the channel to the server without Node's events, where neither
+// Node nor the program has a say on the way.
 func TestNodeTakesAtOnce(t *testing.T) {
 	requests := []struct{ set, came string }{ // what it asks the program to set, and how it came itself
 		{"limit", "at once"},
 		{"nothing", "by Node"},
 		{"listener", "at once"},
+		{"nothing", "by Node"},
+		{"send", "at once"},
+		{"nothing", "by Node"},
+		{"emit", "at once"},
 		{"nothing", "by Node"},
 		{"nothing", "at once"},
 	}
@@ -75,26 +79,60 @@ func TestNodeTakesAtOnce(t *testing.T) {
 		for _, scheduler := range []Scheduler{RoundRobin, Shared} {
 			t.Run(scheduler.String(), func(t *testing.T) {
 				k := newKeeping(t, node, "ways", scheduler)
-				id := k.worker()
-				k.ev.of(id, WorkerDrains)
-				client := &http.Client{Timeout: patience, Transport: &http.Transport{
-					DisableKeepAlives: true,
-					DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-						return k.p.Dial(ctx, id, uint16(k.port))
-					},
-				}}
+				ask := k.asks(k.worker())
 				for i, r := range requests {
-					resp, err := client.Get("http://worker/" + r.set)
-					if err != nil {
-						t.Fatal(err)
-					}
-					came, err := io.ReadAll(resp.Body)
-					resp.Body.Close()
-					if err != nil || string(came) != r.came {
-						t.Errorf("request %d came %s, %v; want %s", i, came, err, r.came)
+					if came := ask(r.set); came != r.came {
+						t.Errorf("request %d came %s, want %s", i, came, r.came)
 					}
 				}
 			})
 		}
+		t.Run("listens", func(t *testing.T) {
+			k := newKeeping(t, node, "ways", RoundRobin)
+			k.env = append(k.env, "LISTENS=1")
+			if came := k.asks(k.worker())("nothing"); came != "by Node" {
+				t.Errorf("a connection came %s to a program that has listened from the start", came)
+			}
+		})
 	})
+}
+
+// Each connection has an async context of its own, as without the preload.
+func TestNodeContexts(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "contexts", RoundRobin)
+		ask := k.asks(k.worker())
+		for range 3 {
+			ask("")
+		}
+		if got, want := ask(""), `{"found":0,"contexts":4}`; got != want {
+			t.Errorf("the program said %s, want %s", got, want)
+		}
+	})
+}
+
+// asks returns what asks the worker id, once that has heard brief: by a connection
+// for each path, whose answer it returns.
+func (k *keeping) asks(id uint64) func(path string) string {
+	k.t.Helper()
+	k.ev.of(id, WorkerDrains)
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return k.p.Dial(ctx, id, uint16(k.port))
+		},
+	}}
+	return func(path string) string {
+		k.t.Helper()
+		resp, err := client.Get("http://worker/" + path)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		said, err := io.ReadAll(resp.Body)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		return string(said)
+	}
 }

@@ -59,7 +59,7 @@ function install(cluster) {
   process.prependListener('internalMessage', (message) => { word = message || {}; });
   function enlist(server, handle, key) {
     const { close } = handle;
-    open.set(key, { server, handle });
+    open.set(key, { key, server, handle });
     handle.close = function () {
       open.delete(key);
       return close.apply(this, arguments);
@@ -117,25 +117,30 @@ function install(cluster) {
     if (!message || message.cmd !== 'NODE_TEND') return;
     if (message.act === 'drain') drain(message.timeout);
     if (message.act === 'ping') say({ act: 'pong' });
-    if (message.act === 'brief' && !short) short = true, brief(open);
+    if (message.act === 'brief' && !short) short = true, brief(open, () => word, usual);
   });
+  const { send, emit } = process;
+  const listeners = process.listenerCount('internalMessage'); // Node's and ours
+  // Whether the program has put nothing of its own on Node's way from the channel to a server.
+  function usual() {
+    return process.send === send && process.emit === emit && process.listenerCount('internalMessage') === listeners;
+  }
   say({ act: 'hello' });
 }
 
 // Node answers a connection twice: that it has the handle, and then that it accepts it. The
 // second says the first; without it each connection is a message and a system call cheaper.
-// And Node hands it to itself twice as an event, each time a turn later. What is a connection
-// for an open server and nothing else goes to the server at once, where Node keeps what that
-// needs where it always did and the program does not listen for those events.
-function brief(open) {
+// And Node hands it to itself twice as an event, each time a tick later. What is a connection
+// for an open server and nothing else is spared those events, where Node keeps what that needs
+// where it always did and the program does not look on.
+function brief(open, word, usual) {
   const send = process._send;
   if (typeof send !== 'function') return;
-  let connection = false; // is what the handle under way is
-  process.prependListener('internalMessage', (message) => {
-    connection = message.cmd === 'NODE_HANDLE' && Boolean(message.msg) && message.msg.act === 'newconn';
-  });
   process._send = function (message, handle, options, callback) {
-    if (connection && message && message.cmd === 'NODE_HANDLE_ACK') return connection = false, true;
+    if (message && message.cmd === 'NODE_HANDLE_ACK') {
+      const { cmd, msg } = word();
+      if (cmd === 'NODE_HANDLE' && msg && msg.act === 'newconn') return true;
+    }
     return send.call(this, message, handle, options, callback);
   };
 
@@ -144,17 +149,22 @@ function brief(open) {
   const onread = channel && channel.onread;
   if (typeof onread !== 'function') return;
   const line = /^{"cmd":"NODE_HANDLE","type":"net\.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":(.*),"seq":(\d+)}}\n$/;
-  const ours = process.listenerCount('internalMessage');
   channel.onread = function (chunk) {
-    const handle = channel.pendingHandle;
-    const found = handle && chunk && !channel.buffering && process.connected && line.exec(Buffer.from(chunk).latin1Slice());
+    const connection = channel.pendingHandle;
+    const found = connection && chunk && !channel.buffering && process.connected && usual() &&
+      line.exec(Buffer.from(chunk).latin1Slice());
     const at = found && open.get(found[1]);
-    if (!at || at.server._handle !== at.handle || at.server.maxConnections != null ||
-      process.listenerCount('internalMessage') !== ours) return onread.apply(this, arguments);
+    if (!at || at.server._handle !== at.handle || at.server.maxConnections != null) return onread.apply(this, arguments);
     channel.pendingHandle = null;
-    process._send({ cmd: 'NODE_CLUSTER', ack: Number(found[2]), accepted: true, seq: 0 }, null, true);
-    at.handle.onconnection(0, handle);
+    // In a tick of its own, as Node's: that is what the program's async contexts go by.
+    process.nextTick(take, at, connection, Number(found[2]));
   };
+  function take(at, connection, ack) {
+    const accepted = open.get(at.key) === at;
+    if (process.connected) process._send({ cmd: 'NODE_CLUSTER', ack, accepted, seq: 0 }, null, true);
+    if (accepted) at.handle.onconnection(0, connection);
+    else connection.close();
+  }
 }
 
 // A session of Engine.IO lives in the memory of the worker that opened it, and the client names it

@@ -34,14 +34,30 @@ kinds.binds = () => http.createServer((req, res) => {
 // Says whether a connection came to it by way of Node's events, and sets what its path asks for.
 kinds.ways = () => {
   Error.stackTraceLimit = 100;
-  const hears = () => {};
+  const hears = () => {}, { send, emit } = process;
   const server = http.createServer((req, res) => {
-    server.maxConnections = req.url === '/limit' ? 1000 : undefined;
-    if (req.url === '/listener') process.on('internalMessage', hears);
+    const asks = (what) => req.url === '/' + what;
+    server.maxConnections = asks('limit') ? 1000 : undefined;
+    process.send = asks('send') ? (...args) => send.apply(process, args) : send;
+    process.emit = asks('emit') ? (...args) => emit.apply(process, args) : emit;
+    if (asks('listener')) process.on('internalMessage', hears);
     else process.off('internalMessage', hears);
     res.end(req.socket.stack.includes('onInternalMessage') ? 'by Node' : 'at once');
   });
+  if (process.env.LISTENS) process.on('internalMessage', () => {});
   return server.on('connection', (socket) => { socket.stack = new Error().stack; });
+};
+// Leaves something in the async context of each connection, and says what it found there.
+kinds.contexts = () => {
+  const { AsyncLocalStorage, executionAsyncId } = require('async_hooks');
+  const store = new AsyncLocalStorage(), ids = new Set();
+  let found = 0;
+  const server = http.createServer((req, res) => res.end(JSON.stringify({ found, contexts: ids.size })));
+  return server.on('connection', () => {
+    if (store.getStore()) found++;
+    store.enterWith('mine');
+    ids.add(executionAsyncId());
+  });
 };
 kinds.left = 200;
 if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
