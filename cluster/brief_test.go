@@ -111,6 +111,20 @@ func TestNodeContexts(t *testing.T) {
 	})
 }
 
+// A server that has closed is garbage, as without the preload.
+func TestNodeForgetsServers(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		for _, scheduler := range []Scheduler{RoundRobin, Shared} {
+			t.Run(scheduler.String(), func(t *testing.T) {
+				k := newKeeping(t, node, "forgets", scheduler)
+				if got, want := k.asks(k.worker())(""), "10 of 10"; got != want {
+					t.Errorf("the program said that %s servers are gone, want %s", got, want)
+				}
+			})
+		}
+	})
+}
+
 // asks returns what asks the worker id, once that has heard brief: by a connection
 // for each path, whose answer it returns.
 func (k *keeping) asks(id uint64) func(path string) string {

@@ -24,6 +24,7 @@ try {
 function install(cluster) {
   const net = require('net');
   const dc = require('diagnostics_channel');
+  const met = new WeakSet(); // servers that listen, or have listened
   const servers = new Set(); // that listen
   const sockets = new Set(); // that they have accepted
   const streams = new Set(); // of TLS, over some of those sockets
@@ -43,14 +44,14 @@ function install(cluster) {
   const getServer = cluster._getServer;
   cluster._getServer = function (server, address, listening) {
     if (!(server instanceof net.Server)) return getServer.apply(this, arguments);
-    if (!servers.has(server)) {
-      servers.add(server);
+    if (!met.has(server)) {
+      met.add(server);
       server.on('session', (session) => { keep(sessions, session); if (draining) leave(session); });
       server.on('secureConnection', (stream) => keep(streams, stream));
       if (sticky) sticky.serve(server, address);
     }
     return getServer.call(this, server, address, function (err, handle) {
-      if (handle && word.key !== undefined) enlist(server, handle, JSON.stringify(word.key));
+      if (handle) enlist(server, handle, JSON.stringify(word.key));
       return listening.apply(this, arguments);
     });
   };
@@ -59,8 +60,10 @@ function install(cluster) {
   process.prependListener('internalMessage', (message) => { word = message || {}; });
   function enlist(server, handle, key) {
     const { close } = handle;
+    servers.add(server);
     open.set(key, { key, server, handle });
     handle.close = function () {
+      servers.delete(server);
       open.delete(key);
       return close.apply(this, arguments);
     };

@@ -59,6 +59,24 @@ kinds.contexts = () => {
     ids.add(executionAsyncId());
   });
 };
+// Opens and closes ten servers, and says how many of them are garbage then.
+kinds.forgets = () => {
+  require('v8').setFlagsFromString('--expose-gc');
+  const collect = require('vm').runInNewContext('gc');
+  let opened = 0, gone = 0;
+  const registry = new FinalizationRegistry(() => gone++);
+  const open = (then) => {
+    if (opened++ === 10) return then();
+    const server = http.createServer();
+    registry.register(server);
+    server.listen(0, '127.0.0.1', () => server.close(() => open(then)));
+  };
+  return http.createServer((req, res) => open(() => {
+    let turns = 0;
+    const look = () => { collect(); gone < 10 && ++turns < 100 ? setTimeout(look, 10) : res.end(`${gone} of 10`); };
+    look();
+  }));
+};
 kinds.left = 200;
 if (process.env.KIND === 'nothing') process.send({ listeners: process.listenerCount('message'), execArgv: process.execArgv.length });
 else kinds[process.env.KIND]().listen(+process.env.PORT, '127.0.0.1');
