@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -159,6 +160,43 @@ func TestNodeDrainsHTTP2(t *testing.T) {
 		first := ask()
 		k.replace(old, patience)
 		for ask() == first { // until the connection is told to go
+		}
+		k.ev.of(old, WorkerDisconnected)
+	})
+}
+
+// A session of HTTP/2 whose first request is on its way when the worker is told to
+// go has its answer.
+func TestNodeDrainAwaitsFirstStream(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "https2", RoundRobin)
+		old := k.worker()
+		c, err := tls.Dial("tcp", fmt.Sprint("127.0.0.1:", k.port), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		k.replace(old, patience)
+		k.p.Ping(old)
+		k.ev.of(old, WorkerPong) // it has heard
+		dialed := false
+		client := &http.Client{Timeout: patience, Transport: &http.Transport{
+			ForceAttemptHTTP2: true,
+			DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+				if dialed {
+					return nil, errors.New("the request was refused")
+				}
+				dialed = true
+				return c, nil
+			},
+		}}
+		resp, err := client.Get("https://worker/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.ProtoMajor != 2 {
+			t.Errorf("an answer by HTTP/%d", resp.ProtoMajor)
 		}
 		k.ev.of(old, WorkerDisconnected)
 	})

@@ -28,7 +28,7 @@ function install(cluster) {
   const servers = new Set(); // that listen
   const sockets = new Set(); // that they have accepted
   const streams = new Set(); // of TLS, over some of those sockets
-  const sessions = new Set(); // of HTTP/2
+  const sessions = new Set(); // of HTTP/2, that have had a stream
   let draining = false;
   let told = false;
   let short = false;
@@ -46,7 +46,8 @@ function install(cluster) {
     if (!(server instanceof net.Server)) return getServer.apply(this, arguments);
     if (!met.has(server)) {
       met.add(server);
-      server.on('session', (session) => { keep(sessions, session); if (draining) leave(session); });
+      // Not before its first stream: that may be on its way, and would be refused.
+      server.on('session', (session) => session.once('stream', () => { keep(sessions, session); if (draining) leave(session); }));
       server.on('secureConnection', (stream) => keep(streams, stream));
       if (sticky) sticky.serve(server, address);
     }
