@@ -247,6 +247,16 @@ func TestNodePing(t *testing.T) {
 	})
 }
 
+// What a program makes of process.send is not for the preload.
+func TestNodePingOfMute(t *testing.T) {
+	eachNode(t, func(t *testing.T, node string) {
+		k := newKeeping(t, node, "mute", RoundRobin)
+		id := k.worker()
+		k.p.Ping(id)
+		k.ev.of(id, WorkerPong)
+	})
+}
+
 // A worker that accepts by itself tells each time it has taken its number of connections.
 func TestNodeWorn(t *testing.T) {
 	eachNode(t, func(t *testing.T, node string) {

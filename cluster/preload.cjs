@@ -38,7 +38,8 @@ function install(cluster) {
   let taken = 0; // connections
   delete process.env.TEND_WORN;
 
-  const say = (message) => { try { process.send({ cmd: 'NODE_TEND', ...message }, () => {}); } catch {} };
+  const { send, emit } = process; // the program may replace them
+  const say = (message) => { try { send.call(process, { cmd: 'NODE_TEND', ...message }, () => {}); } catch {} };
   const keep = (set, item) => { set.add(item); item.once('close', () => set.delete(item)); };
 
   const getServer = cluster._getServer;
@@ -123,7 +124,6 @@ function install(cluster) {
     if (message.act === 'ping') say({ act: 'pong' });
     if (message.act === 'brief' && !short) short = true, brief(open, () => word, usual);
   });
-  const { send, emit } = process;
   const listeners = process.listenerCount('internalMessage'); // Node's and ours
   // Whether the program has put nothing of its own on Node's way from the channel to a server.
   function usual() {

@@ -31,6 +31,8 @@ kinds.binds = () => http.createServer((req, res) => {
   const end = () => { res.end(); if (--kinds.left === 0) process.send('the last'); };
   socket.bind(0, '127.0.0.1', () => setImmediate(() => socket.close(end)));
 });
+// Keeps Node from saying more than that it listens.
+kinds.mute = () => http.createServer(answer).on('listening', () => setImmediate(() => { process.send = () => true; }));
 // Says whether a connection came to it by way of Node's events, and sets what its path asks for.
 kinds.ways = () => {
   Error.stackTraceLimit = 100;
