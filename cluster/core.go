@@ -17,6 +17,7 @@ const (
 	lingerTime    = 2 * time.Second        // how long a closed address waits to be opened again
 	shortagePause = 5 * time.Millisecond   // wait for descriptors to be free again
 	napTime       = 300 * time.Microsecond // see crowded
+	yieldAfter    = 4 * time.Millisecond   // see nap
 )
 
 // load is how busy a worker is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/tendproc/tend/internal/sys"
@@ -55,6 +56,7 @@ func (d *dispatcher) run(ctx context.Context) error {
 	defer stop()
 	defer d.close()
 	ready := make([]sys.Ready, 128)
+	var naps napper
 	for {
 		n, err := d.poller.Wait(ready)
 		if ctx.Err() != nil {
@@ -80,9 +82,25 @@ func (d *dispatcher) run(ctx context.Context) error {
 		d.pumpAll()
 		d.setTimer()
 		if crowded(d.unanswered()) {
-			sys.Nap(napTime)
+			naps.nap(d.now)
 		}
 	}
+}
+
+// napper is how a busy loop rests.
+type napper struct {
+	yielded time.Time
+}
+
+// nap lets events gather. From a goroutine that was never interrupted for 10 ms the runtime
+// takes its processor in the middle of a nap, and then its monitor looks every 20 µs for
+// what else to take: a sixth of what the loop costs. So it yields before that.
+func (n *napper) nap(now time.Time) {
+	if now.Sub(n.yielded) > yieldAfter {
+		n.yielded = now
+		runtime.Gosched()
+	}
+	sys.Nap(napTime)
 }
 
 // unanswered is how many connections all workers were handed and have not answered.

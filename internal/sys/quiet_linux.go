@@ -3,7 +3,6 @@ package sys
 import (
 	"errors"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -193,15 +192,8 @@ func (p *QuietPoller) Close() (err error) {
 	return err
 }
 
-// Nap lets the thread rest for less than the runtime's timers can. For a few hundred
-// microseconds at most: where there are other processors for goroutines it keeps its
-// own. The runtime would take that away and give it back, and look every 20 µs whether
-// to: in a loop of naps that costs more than what the naps save.
+// Nap lets the thread rest for less than the runtime's timers can.
 func Nap(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
-	if runtime.GOMAXPROCS(0) > 1 {
-		unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
-	} else {
-		unix.Nanosleep(&ts, nil)
-	}
+	unix.Nanosleep(&ts, nil)
 }
