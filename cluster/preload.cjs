@@ -164,7 +164,8 @@ function brief(open, word, usual) {
     process.nextTick(take, at, connection, Number(found[2]));
   };
   function take(at, connection, ack) {
-    const accepted = open.get(at.key) === at;
+    // Not after a disconnect: the primary, which is not answered, gives it to another.
+    const accepted = process.connected && open.get(at.key) === at;
     if (process.connected) process._send({ cmd: 'NODE_CLUSTER', ack, accepted, seq: 0 }, null, true);
     if (accepted) at.handle.onconnection(0, connection);
     else connection.close();
